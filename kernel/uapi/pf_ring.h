@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * pf_ring.h - what the kernel and user space of pfring share, and nothing else.
+ *
+ * Installed as <linux/pf_ring.h>. Part one holds the types that programs
+ * written for PF_RING name in their sources (guide 5.4.4, chapters 7 and 10,
+ * and today's spellings). Part two is the ring: the memory that the kernel
+ * module, the eBPF producer and user-space producers fill and that one
+ * consumer in libpfring drains. No pointer crosses this header, no structure
+ * is packed, and sizes of shared memory structures are asserted at the end.
+ */
+#ifndef _UAPI_LINUX_PF_RING_H
+#define _UAPI_LINUX_PF_RING_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/in6.h>
+#include <linux/if_ether.h>
+#else
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <linux/if_ether.h>
+#include <linux/types.h>
+#endif
+
+/* The socket family of the kernel module (the number that PF_RING took from AF_IB). */
+#define PF_RING 27
+
+/* Version as pfring_version() codes it: 5.4.4 is 0x050404. */
+#define RING_VERSION     "5.4.4"
+#define RING_VERSION_NUM 0x050404
+
+/* Bumped whenever part two changes; the library refuses a module of another ABI. */
+#define PF_RING_ABI_VERSION 1
+
+/* ------------------------------------------------------------------------
+ * Part one: types named by programs.
+ */
+
+#define DEFAULT_BUCKET_LEN      128
+#define MAX_CAPLEN              262144 /* libpcap's MAXIMUM_SNAPLEN: holds any GSO frame */
+#define MAX_NUM_RX_CHANNELS     64     /* queue masks are 64 bits wide */
+#define MAX_NUM_DEVICES         256
+#define MAX_CLUSTER_QUEUES      64
+#define UNKNOWN_INTERFACE       (-1)
+#define FAKE_PACKET             (-2)
+#define RING_ANY_CHANNEL        ((__u64)-1)
+#define UNKNOWN_NUM_RX_CHANNELS 1
+#define DEFAULT_POLL_WATERMARK  128
+#define DEFAULT_POLL_DURATION   500 /* ms */
+#define DEFAULT_NUM_SLOTS       4096
+#define REFLECTOR_NAME_LEN      16 /* IFNAMSIZ; the guide's 8 cannot hold every device name */
+#define FILTER_PLUGIN_DATA_LEN  256
+#define MAX_PLUGIN_ID           64
+
+#define NO_TUNNEL_ID 0xFFFFFFFFu
+
+#define FILTERING_RULE_AUTO_RULE_ID 0xFFFF
+
+/* An address in host byte order for v4, network order for v6. */
+typedef union {
+	struct in6_addr v6;
+	__u32 v4;
+} ip_addr;
+
+/* Offsets from the start of the frame; -1 where the header is absent. */
+struct pkt_offset {
+	__s16 eth_offset;
+	__s16 vlan_offset;
+	__s16 l3_offset;
+	__s16 l4_offset;
+	__s16 payload_offset;
+};
+
+/* What pfring_parse_pkt() finds; ports and ids in host byte order, 0 where absent. */
+struct pkt_parsing_info {
+	__u8 dmac[ETH_ALEN], smac[ETH_ALEN];
+	__u16 eth_type;
+	__u16 vlan_id;
+	__u16 qinq_vlan_id;
+	__u8 ip_version;
+	__u8 l3_proto;
+	__u8 ip_tos;
+	ip_addr ip_src, ip_dst;
+	__u16 l4_src_port, l4_dst_port;
+	__u8 icmp_type, icmp_code;
+	struct {
+		__u8 flags; /* CWR ECE URG ACK PSH RST SYN FIN, as on the wire (RFC 9293) */
+		__u32 seqNum, ackNum;
+	} tcp;
+	struct {
+		__u32 tunnel_id; /* GTP TEID, GRE key or VXLAN VNI; NO_TUNNEL_ID if none */
+		__u8 tunneled_ip_version;
+		__u8 tunneled_proto;
+		ip_addr tunneled_ip_src, tunneled_ip_dst;
+		__u16 tunneled_l4_src_port, tunneled_l4_dst_port;
+	} tunnel;
+	__s32 last_matched_rule_id;
+	struct pkt_offset offset;
+};
+
+/* Member spellings of older and newer PF_RING programs. */
+#define ipv4_tos     ip_tos
+#define ipv6_tos     ip_tos
+#define ipv4_src     ip_src.v4
+#define ipv4_dst     ip_dst.v4
+#define ipv6_src     ip_src.v6
+#define ipv6_dst     ip_dst.v6
+#define host4_low    host_low.v4
+#define host4_high   host_high.v4
+#define host6_low    host_low.v6
+#define host6_high   host_high.v6
+#define host4_peer_a host_peer_a.v4
+#define host4_peer_b host_peer_b.v4
+#define host6_peer_a host_peer_a.v6
+#define host6_peer_b host_peer_b.v6
+
+/* pfring_extended_pkthdr.flags and pfring_packet.flags */
+#define PKT_FLAGS_CHECKSUM_OFFLOAD 0x0001 /* checksum not yet filled in (outgoing offload) */
+#define PKT_FLAGS_CHECKSUM_OK      0x0002
+#define PKT_FLAGS_IP_MORE_FRAG     0x0004
+#define PKT_FLAGS_IP_FRAG_OFFSET   0x0008
+#define PKT_FLAGS_VLAN_HWACCEL     0x0010 /* tag was stripped by NIC or stack and put back */
+#define PKT_FLAGS_GSO              0x0020 /* several segments in one frame (GSO or GRO) */
+#define PKT_FLAGS_TS_HARDWARE      0x0040 /* time stamp is the adapter's */
+#define PKT_FLAGS_FLOW_OFFLOAD_UPDATE 0x0080
+#define PKT_FLAGS_FLOW_OFFLOAD_PACKET 0x0100
+#define PKT_FLAGS_FLOW_OFFLOAD_MARKER 0x0200
+
+struct pfring_extended_pkthdr {
+	__u64 timestamp_ns;
+	__u32 flags;
+	__u8 rx_direction; /* 1 received, 0 transmitted */
+	__u8 port_id;
+	__u16 device_id;
+	__s32 if_index;
+	__u32 pkt_hash; /* bidirectional hash of the addresses and ports, 0 if not asked for */
+	struct {
+		int bounce_interface; /* UNKNOWN_INTERFACE, or where a callback wants it sent */
+		__u32 reserved;       /* a validated id in a kernel table, never a pointer */
+	} tx;
+	struct {
+		__s32 pid;
+	} process;
+	struct pkt_parsing_info parsed_pkt;
+};
+
+#ifndef __KERNEL__
+/* Starts exactly as struct pcap_pkthdr: programs cast it for pcap_dump(). */
+struct pfring_pkthdr {
+	struct timeval ts;
+	__u32 caplen;
+	__u32 len;
+	struct pfring_extended_pkthdr extended_hdr;
+};
+#endif
+
+typedef enum { rx_and_tx_direction = 0, rx_only_direction, tx_only_direction } packet_direction;
+
+typedef enum {
+	send_and_recv_mode = 0,
+	send_only_mode,
+	recv_only_mode,
+	management_only_mode
+} socket_mode;
+
+/* The guide prints one snippet with this spelling. */
+#define send_and_rcv_mode send_and_recv_mode
+
+/* How a cluster spreads packets over its members. "inner" looks into tunnels. */
+typedef enum {
+	cluster_per_flow = 0, /* 6-tuple: VLAN, protocol, addresses, ports */
+	cluster_round_robin,
+	cluster_per_flow_2_tuple,
+	cluster_per_flow_4_tuple,
+	cluster_per_flow_5_tuple,
+	cluster_per_flow_tcp_5_tuple, /* TCP by 5-tuple, everything else by 2-tuple */
+	cluster_per_inner_flow,
+	cluster_per_inner_flow_2_tuple,
+	cluster_per_inner_flow_4_tuple,
+	cluster_per_inner_flow_5_tuple,
+	cluster_per_inner_flow_tcp_5_tuple,
+	cluster_per_flow_ip_5_tuple, /* IP by 5-tuple, the rest to one member */
+	cluster_per_inner_flow_ip_5_tuple,
+	cluster_per_flow_ip_with_dup_tuple /* a packet goes to the members of both its ends */
+} cluster_type;
+
+#define MAX_CLUSTER_TYPE_ID                 cluster_per_flow_ip_with_dup_tuple
+#define CLUSTER_OPTION_RELAXED_DISTRIBUTION (1u << 0)
+
+/* Ten actions, with the guide's order and values (chapter 10). */
+typedef enum {
+	forward_packet_and_stop_rule_evaluation = 0,
+	dont_forward_packet_and_stop_rule_evaluation,
+	execute_action_and_continue_rule_evaluation,
+	execute_action_and_stop_rule_evaluation,
+	forward_packet_add_rule_and_stop_rule_evaluation,
+	forward_packet_del_rule_and_stop_rule_evaluation,
+	reflect_packet_and_stop_rule_evaluation,
+	reflect_packet_and_continue_rule_evaluation,
+	bounce_packet_and_stop_rule_evaluation,
+	bounce_packet_and_continue_rule_evaluation
+} rule_action_behaviour;
+
+typedef enum { hardware_and_software = 0, hardware_only, software_only } filtering_mode;
+
+/* ------------------------------------------------------------------------
+ * Part two: the ring.
+ *
+ * A ring is made of lanes. One lane has exactly one producer at a time (a CPU
+ * with bottom halves off, or one user-space thread) and one consumer, so no
+ * lock and no compare-and-swap is on the packet's path; the consumer merges
+ * lanes by time stamp. A lane is one stretch of memory:
+ *
+ *      0 +--------------------------+
+ *        | struct pfr_lane_prod     |  written by the producer; read-only to
+ *        |                          |  readers where the kernel owns it
+ *   4096 +--------------------------+
+ *        | struct pfr_lane_cons     |  written by the reader; the producer
+ *        |                          |  range-checks every value it takes
+ *   8192 +--------------------------+
+ *        | data, data_size bytes    |  records, PFR_REC_ALIGN aligned;
+ *        | (a power of two)         |  position p lies at p & (data_size - 1)
+ *        +--------------------------+
+ *        | slack, PFR_LANE_SLACK    |  a record that starts before the end of
+ *        |                          |  data runs on in here: never split, and
+ *        +--------------------------+  never read from the front of data
+ *
+ * Positions are 64-bit byte counts that only grow. Invariants:
+ *      cons <= prod <= cons + data_size
+ *
+ * Barriers (the letters are used at every place in the code):
+ *
+ *   producer                               consumer
+ *   --------                               --------
+ *   load cons               (A)            read records
+ *   if no room: drops++, done              store-release cons    (B)
+ *   write record            (C)            load-acquire prod     (D)
+ *   store-release prod      (E)            read records
+ *   load need_wakeup        (F)            store need_wakeup     (G)
+ *                                          full barrier          (H)
+ *                                          load prod again, then sleep
+ *
+ *   A pairs with B: room is reused only after the reader is done with it. A is
+ *     an acquire, or a load on which the stores of C depend by control.
+ *   C before E pairs with D: who sees the position sees the record.
+ *   E..F against G..H: with a full barrier between E and F on the producer's
+ *     side, either the producer sees need_wakeup or the consumer sees the new
+ *     position. A producer that cannot afford the barrier (eBPF) may miss one
+ *     wake-up; the consumer's sleep is therefore always bounded in time.
+ */
+
+#define PFR_RING_MAGIC 0x50465231u /* "PFR1" */
+#define PFR_REC_ALIGN  32          /* header + 60 bytes lie within two cache lines */
+#define PFR_LANE_DATA  8192
+#define PFR_MAX_REC    (32 + MAX_CAPLEN + 4 /* VLAN tag put back */ + PFR_REC_ALIGN)
+#define PFR_LANE_SLACK 270336 /* PFR_MAX_REC rounded up to pages: 66 * 4096 */
+
+#define PFR_CACHE_LINE 64
+
+struct pfr_lane_prod {
+	/* Written once, before the lane is handed out. */
+	__u32 magic;
+	__u32 abi;       /* PF_RING_ABI_VERSION */
+	__u64 data_size; /* bytes, a power of two */
+	__u32 lane;      /* number of this lane, from 0 */
+	__u32 lanes;     /* how many there are in the ring */
+	__u8 pad0[PFR_CACHE_LINE - 24];
+	/* The position, alone on its line: the consumer polls it. */
+	__u64 prod;
+	__u8 pad1[PFR_CACHE_LINE - 8];
+	/* The producer's own: its copy of cons, and its books. */
+	__u64 cons_cache;
+	__u64 drops;    /* packets that passed every filter and found no room */
+	__u64 accepted; /* packets written */
+	__u64 wakeups;
+	__u8 pad2[PFR_CACHE_LINE - 32];
+};
+
+struct pfr_lane_cons {
+	__u64 cons;
+	__u8 pad0[PFR_CACHE_LINE - 8];
+	__u32 need_wakeup; /* the reader sleeps, or is about to */
+	__u32 watermark;   /* bytes queued that are worth waking it */
+	__u8 pad1[PFR_CACHE_LINE - 8];
+};
+
+/*
+ * One record: this header, then caplen bytes of frame with any stripped VLAN
+ * tag put back, then padding to PFR_REC_ALIGN.
+ */
+struct pfr_rec {
+	__u64 ts_ns;   /* since the epoch, or since boot where the ring's owner says so */
+	__u32 caplen;  /* bytes that follow, tag included */
+	__u32 len;     /* bytes on the wire, tag included */
+	__u32 ifindex;
+	__u32 hash;
+	__u16 vlan_tci;  /* with PFR_REC_VLAN: the tag that was stripped */
+	__u16 vlan_tpid; /* host byte order */
+	__u8 pkttype;    /* PACKET_HOST .. PACKET_OUTGOING of <linux/if_packet.h> */
+	__u8 flags;      /* PFR_REC_* */
+	__u16 queue;     /* receive queue + 1, 0 if not known */
+};
+
+#define PFR_REC_VLAN     0x01 /* a stripped tag was put back behind the addresses */
+#define PFR_REC_GSO      0x02
+#define PFR_REC_CSUM     0x04 /* checksum not filled in yet */
+#define PFR_REC_TS_HW    0x08
+#define PFR_REC_CSUM_OK  0x10
+#define PFR_REC_DEFRAG   0x20 /* put together from IP fragments */
+
+#define PFR_REC_SIZE(caplen) \
+	(((__u64)sizeof(struct pfr_rec) + (caplen) + PFR_REC_ALIGN - 1) & ~(__u64)(PFR_REC_ALIGN - 1))
+
+#ifdef __cplusplus
+#define PFR_ASSERT(x, m) static_assert(x, m)
+#else
+#define PFR_ASSERT(x, m) _Static_assert(x, m)
+#endif
+PFR_ASSERT(sizeof(struct pfr_lane_prod) == 192, "pfr_lane_prod is shared memory");
+PFR_ASSERT(sizeof(struct pfr_lane_cons) == 128, "pfr_lane_cons is shared memory");
+PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
+PFR_ASSERT(PFR_LANE_SLACK % 4096 == 0 && PFR_LANE_SLACK >= PFR_MAX_REC, "slack holds one record");
+#ifndef __KERNEL__
+PFR_ASSERT(sizeof(struct timeval) == 16, "pfring_pkthdr must start as pcap_pkthdr");
+#endif
+
+#endif /* _UAPI_LINUX_PF_RING_H */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * backend.h - what a backend is, and the handle it works on.
+ *
+ * A backend turns one source of packets into batches of struct pfring_packet
+ * that point into its ring memory. It knows its own ring and nothing of
+ * sampling, copying, counting or parsing: pfring.c does those once for all.
+ * Only pfring.c calls the op table, with the handle's owner holding it (one
+ * thread at a time), except where an op says "any thread".
+ *
+ * Memory: a handle is one anonymous mapping and everything a backend holds is
+ * a mapping or a descriptor, never malloc'ed, so that close is safe in a
+ * signal handler. (file: and pcap: are the exceptions; they wrap libpcap.)
+ */
+#ifndef PFRI_BACKEND_H
+#define PFRI_BACKEND_H
+
+#include <linux/filter.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "pfring.h"
+
+#define PFRI_BATCH    256 /* descriptors a handle holds for pfring_recv() */
+#define PFRI_MAXINSNS 4096 /* BPF_MAXINSNS: what the kernel takes */
+#define PFRI_ERRLEN   256
+
+struct pfri_ring;
+
+/* A parsed device name (names.c). */
+struct pfri_name {
+	char backend[16];  /* prefix without its colon; empty: choose */
+	char device[256];  /* interface, "any", or a path */
+	u_int64_t queues;  /* bit per receive queue; RING_ANY_CHANNEL if none was named */
+};
+
+/* A classic BPF program in the form the kernel and bpf_vm.c run. */
+struct pfri_prog {
+	u_int len; /* 0: no filter */
+	struct sock_filter insn[PFRI_MAXINSNS];
+};
+
+/* What a backend can do; tested against docs/backends.md. */
+enum pfri_cap {
+	PFRI_CAP_KERNEL_FILTER = 1 << 0, /* set_filter runs before the copy */
+	PFRI_CAP_SEND = 1 << 1,
+	PFRI_CAP_CLUSTER = 1 << 2,
+	PFRI_CAP_QUEUES = 1 << 3,
+	PFRI_CAP_ANY = 1 << 4,
+	PFRI_CAP_HW_TSTAMP = 1 << 5,
+	PFRI_CAP_DIRECTION = 1 << 6,
+	PFRI_CAP_SELECT = 1 << 7, /* the descriptor becomes readable */
+	PFRI_CAP_KERNEL_VIEW = 1 << 8, /* filters see stripped tags as the kernel does */
+	PFRI_CAP_EOF = 1 << 9,
+};
+
+struct pfri_ops {
+	/* The packet's path first. */
+
+	/*
+	 * Fills up to max descriptors without waiting. Returns how many; 0 if none
+	 * is there; -ENODATA at the end of a file; another negative errno if the
+	 * source is gone. Descriptors stay valid until release().
+	 */
+	int (*recv_batch)(struct pfri_ring *r, struct pfring_packet *pkt, u_int max);
+	/* The reader is done with everything recv_batch() has handed out. */
+	void (*release)(struct pfri_ring *r);
+	/*
+	 * Waits until packets may be there, timeout_ms is over (negative: never),
+	 * r->wake_fd is written, or a signal comes. 1, 0, -EINTR, or the error that
+	 * recv_batch() would now give.
+	 */
+	int (*poll)(struct pfri_ring *r, int timeout_ms);
+	/* Sends frames[0..n); returns how many were taken, or negative if none was. */
+	int (*send_batch)(struct pfri_ring *r, const struct iovec *frames, u_int n, int ifindex);
+
+	/* Then everything else, in the order of a handle's life. NULL: not offered. */
+
+	const char *name;
+	u_int32_t caps; /* enum pfri_cap */
+	/* Opens r->name as r->opt says. On failure frees what it took and says why (pfri_fail). */
+	int (*open)(struct pfri_ring *r);
+	/* The ring starts or stops filling. Called with r->enabled already changed. */
+	int (*enable)(struct pfri_ring *r, bool on);
+	/*
+	 * Puts r->prog (len 0: none), r->direction, r->name.queues and the snap
+	 * length in force. Returns 0 when no packet that the program refuses can be
+	 * handed out any more, 1 when the caller must also run the program in user
+	 * space on what recv_batch() gives (for a while: see r->refilter).
+	 */
+	int (*set_filter)(struct pfri_ring *r);
+	int (*set_promisc)(struct pfri_ring *r, bool on);
+	int (*set_cluster)(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,
+			   u_int32_t options);
+	int (*remove_from_cluster)(struct pfri_ring *r);
+	/* Adds the source's counters to *st (recv, drop, ifdrop, ring_bytes, queued_bytes, wakeups). */
+	int (*stats)(struct pfri_ring *r, struct pfring_stats64 *st);
+	/* Frees everything open() took. Safe in a signal handler, see above. */
+	void (*close)(struct pfri_ring *r);
+};
+
+/* How many packets of what was queued before a new filter must be tested again. */
+enum pfri_refilter {
+	PFRI_REFILTER_NONE = 0, /* the kernel's verdict is final */
+	PFRI_REFILTER_QUEUED,   /* until the backend says that the old packets are gone */
+	PFRI_REFILTER_ALWAYS,   /* the program runs in user space only */
+};
+
+/* The handle. Its first member is what programs see of it. */
+struct pfri_ring {
+	struct __pfring pub;
+
+	/* The packet's path: hot. */
+	const struct pfri_ops *ops;
+	struct pfring_packet batch[PFRI_BATCH]; /* what pfring_recv() hands out one by one */
+	u_int head, count;          /* next and number of valid descriptors in batch */
+	u_int soft;                 /* non-zero: pfring.c looks at each packet (see soft bits) */
+	_Atomic int breakloop;      /* set by any thread or signal handler */
+	_Atomic int closing;        /* pfring_close() came while the handle was in use */
+	_Atomic int users;          /* calls under way on the handle */
+	bool enabled;
+	bool shut;                  /* pfring_shutdown() */
+	bool holding;               /* descriptors handed out and not released yet */
+	u_int64_t sample_left;      /* packets to skip before the next sampled one */
+	u_int64_t delivered, filtered_user;
+
+	/* Settings. */
+	struct pfri_name name;
+	struct pfring_open_options opt; /* filled in with defaults, filter not kept */
+	int ifindex;                /* 0: any */
+	int linktype;               /* LINKTYPE_ value */
+	packet_direction direction;
+	socket_mode mode;
+	u_int32_t sampling;
+	u_int16_t watermark;        /* packets */
+	u_int watermark_timeout;    /* ms */
+	u_int poll_duration;        /* ms */
+	enum pfri_refilter refilter;
+	u_int64_t deadline_ns;      /* PFRI_REFILTER_QUEUED: not over before this CLOCK_MONOTONIC */
+	u_int32_t id;
+	char appname[32];
+	char why[PFRI_ERRLEN];      /* why this backend was chosen */
+	int wake_fd;                /* eventfd of breakloop, shutdown and close */
+	pthread_mutex_t lock;       /* PF_RING_REENTRANT */
+
+	/* Transmit, kept by send.c. */
+	u_int64_t sent, send_errors;
+	u_int16_t tx_watermark;
+
+	struct pfri_prog prog;      /* the user's program, as given */
+	char priv[16384] __attribute__((aligned(64))); /* the backend's own state */
+};
+
+/* r->soft: why pfring.c must look at each packet of a batch. */
+#define PFRI_SOFT_FILTER    (1u << 0)
+#define PFRI_SOFT_DIRECTION (1u << 1)
+#define PFRI_SOFT_SAMPLING  (1u << 2)
+#define PFRI_SOFT_CAPLEN    (1u << 3) /* cut to opt.caplen */
+#define PFRI_SOFT_SELF      (1u << 4) /* PF_RING_DISCARD_INJECTED_PKTS */
+
+#define PFRI_PRIV(r, type) \
+	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \
+			 (type *)(void *)(r)->priv; }))
+
+/* Every backend, in the order in which a bare name tries them (names.c). */
+extern const struct pfri_ops pfri_packet_ops, pfri_file_ops, pfri_pcap_ops;
+
+/* error.c: says why, for pfring_last_error(); returns err (negative). */
+int pfri_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif /* PFRI_BACKEND_H */
