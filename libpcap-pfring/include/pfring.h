@@ -45,6 +45,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #ifndef likely
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -356,6 +357,7 @@ int pfring_stats64(pfring *ring, struct pfring_stats64 *stats);
 /* Sends n frames with as few system calls as the path allows. Returns how many were taken. */
 int pfring_send_batch(pfring *ring, const struct iovec *frames, u_int n);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

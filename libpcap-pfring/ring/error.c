@@ -21,7 +21,7 @@ int pfri_fail(int err, const char *fmt, ...)
 	return err;
 }
 
-__attribute__((visibility("default"))) const char *pfring_last_error(void)
+const char *pfring_last_error(void)
 {
 	return last[0] ? last : "no error";
 }
