@@ -357,6 +357,27 @@ int pfring_stats64(pfring *ring, struct pfring_stats64 *stats);
 /* Sends n frames with as few system calls as the path allows. Returns how many were taken. */
 int pfring_send_batch(pfring *ring, const struct iovec *frames, u_int n);
 
+/*
+ * Compiles a pcap-filter(7) expression for a link type into insns (room for
+ * max). Returns how many instructions, 1 or more.
+ */
+int pfring_compile_filter(int link_type, u_int32_t snaplen, const char *expression, int optimize,
+			  u_int32_t netmask, void *insns, u_int max);
+/* Runs such a program over bytes as they are. Returns bytes to keep, 0 refused, -EINVAL. */
+int pfring_filter_packet(const void *insns, u_int len, const void *pkt, u_int32_t caplen,
+			 u_int32_t wire_len);
+
+/* Capture files. path "-" is standard output; a file that exists is replaced. */
+typedef struct pfring_dumper pfring_dumper;
+enum pfring_dump_format { PFRING_DUMP_PCAP = 0, PFRING_DUMP_PCAP_NS, PFRING_DUMP_PCAPNG };
+pfring_dumper *pfring_dump_open(const char *path, int link_type, u_int32_t snaplen,
+				enum pfring_dump_format format);
+/* Writes all n packets or returns what went wrong; whole records only, also when the disk is full. */
+int pfring_dump_packets(pfring_dumper *d, const struct pfring_packet *packets, u_int n);
+int pfring_dump_flush(pfring_dumper *d);
+/* Flushes and frees d in any case; returns the first error of its life. */
+int pfring_dump_close(pfring_dumper *d);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }
