@@ -15,6 +15,7 @@
 #ifndef PFRI_BACKEND_H
 #define PFRI_BACKEND_H
 
+#include <limits.h>
 #include <linux/filter.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,7 +31,7 @@ struct pfri_ring;
 /* A parsed device name (names.c). */
 struct pfri_name {
 	char backend[16];  /* prefix without its colon; empty: choose */
-	char device[256];  /* interface, "any", or a path */
+	char device[PATH_MAX]; /* interface, "any", or a path */
 	u_int64_t queues;  /* bit per receive queue; RING_ANY_CHANNEL if none was named */
 };
 
