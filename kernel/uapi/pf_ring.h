@@ -248,8 +248,21 @@ typedef enum { hardware_and_software = 0, hardware_only, software_only } filteri
  *   C before E pairs with D: who sees the position sees the record.
  *   E..F against G..H: with a full barrier between E and F on the producer's
  *     side, either the producer sees need_wakeup or the consumer sees the new
- *     position. A producer that cannot afford the barrier (eBPF) may miss one
- *     wake-up; the consumer's sleep is therefore always bounded in time.
+ *     position. A producer that cannot afford the barrier (eBPF) can miss a
+ *     wake-up in one case only: F was read while E still sat in its store
+ *     buffer. So the consumer's first sleep after G is short; when it is over
+ *     E has long drained, one more load of prod tells, and only then does the
+ *     consumer sleep as long as it likes.
+ *
+ * Each side writes its own pages only. need_wakeup is therefore the number of
+ * the sleep, not a flag that the producer would have to clear: the producer
+ * wakes the reader once per number that it has not seen before.
+ *
+ * A producer whose reader keeps up may go back to the front of data before it
+ * comes to the end, so that the memory in use stays in the cache: it writes a
+ * record with PFR_REC_SKIP, which holds no packet, and goes on at the next
+ * multiple of data_size. The skipped bytes count as used until the reader has
+ * passed them, so the invariant above holds and nothing unread is overwritten.
  */
 
 #define PFR_RING_MAGIC 0x50465231u /* "PFR1" */
@@ -276,13 +289,14 @@ struct pfr_lane_prod {
 	__u64 drops;    /* packets that passed every filter and found no room */
 	__u64 accepted; /* packets written */
 	__u64 wakeups;
-	__u8 pad2[PFR_CACHE_LINE - 32];
+	__u32 woken; /* the last need_wakeup that was answered */
+	__u8 pad2[PFR_CACHE_LINE - 36];
 };
 
 struct pfr_lane_cons {
 	__u64 cons;
 	__u8 pad0[PFR_CACHE_LINE - 8];
-	__u32 need_wakeup; /* the reader sleeps, or is about to */
+	__u32 need_wakeup; /* 0, or the number of the sleep that the reader is about to begin */
 	__u32 watermark;   /* bytes queued that are worth waking it */
 	__u8 pad1[PFR_CACHE_LINE - 8];
 };
@@ -296,7 +310,7 @@ struct pfr_rec {
 	__u32 caplen;  /* bytes that follow, tag included */
 	__u32 len;     /* bytes on the wire, tag included */
 	__u32 ifindex;
-	__u32 hash;
+	__u32 hash;      /* as pfring_extended_pkthdr.pkt_hash; eBPF: the filter's generation */
 	__u16 vlan_tci;  /* with PFR_REC_VLAN: the tag that was stripped */
 	__u16 vlan_tpid; /* host byte order */
 	__u8 pkttype;    /* PACKET_HOST .. PACKET_OUTGOING of <linux/if_packet.h> */
@@ -310,6 +324,7 @@ struct pfr_rec {
 #define PFR_REC_TS_HW    0x08
 #define PFR_REC_CSUM_OK  0x10
 #define PFR_REC_DEFRAG   0x20 /* put together from IP fragments */
+#define PFR_REC_SKIP     0x40 /* no packet: go on at the next multiple of data_size */
 
 #define PFR_REC_SIZE(caplen) \
 	(((__u64)sizeof(struct pfr_rec) + (caplen) + PFR_REC_ALIGN - 1) & ~(__u64)(PFR_REC_ALIGN - 1))
