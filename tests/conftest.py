@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures of all Python test levels: the mixed trace, a wire, tcpdump beside us.
+
+The levels are folders: python (no root), netns and compare (root, network
+namespaces of their own). A missing tool or privilege is a failure with a hint,
+not a skip: a level that did not run has shown nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pfring.lab import capfile, netns
+from pfring.lab.netns import Wire
+from pfring.lab.trace import Trace, mixed_trace
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_stale_namespaces() -> None:
+    netns.remove_stale()
+
+
+@pytest.fixture(scope="session")
+def trace() -> Trace:
+    """The mixed trace, 24,000 frames."""
+    return mixed_trace()
+
+
+@pytest.fixture(scope="session")
+def trace_file(trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mixed trace as a classic pcap file."""
+    path = tmp_path_factory.mktemp("trace") / "mixed.pcap"
+    capfile.write(path, trace.frames)
+    return path
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """Two silent namespaces of this test alone: send on gen0 in wire.tx, read cap0 in wire.rx."""
+    with Wire() as made:
+        yield made
