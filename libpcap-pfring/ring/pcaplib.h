@@ -4,7 +4,8 @@
  *
  * Loaded by absolute path (never by bare SONAME first: that could be our own
  * overlay), RTLD_LOCAL, once per process, any thread. Importing pfring or
- * capturing without a filter never loads it.
+ * capturing without a filter never loads it. PFRING_LIBPCAP in the environment
+ * names another one.
  */
 #ifndef PFRI_PCAPLIB_H
 #define PFRI_PCAPLIB_H
@@ -25,13 +26,15 @@ struct pfri_pcaplib {
 	int (*set_immediate_mode)(pcap_t *, int);
 	int (*set_buffer_size)(pcap_t *, int);
 	int (*set_tstamp_precision)(pcap_t *, int);
+	int (*set_protocol_linux)(pcap_t *, int);
 	int (*activate)(pcap_t *);
 	const char *(*statustostr)(int);
-	pcap_t *(*open_offline_with_tstamp_precision)(const char *, u_int, char *);
+	pcap_t *(*fopen_offline_with_tstamp_precision)(FILE *, u_int, char *);
 	int (*next_ex)(pcap_t *, struct pcap_pkthdr **, const u_char **);
 	int (*setnonblock)(pcap_t *, int, char *);
 	int (*get_selectable_fd)(pcap_t *);
 	int (*setfilter)(pcap_t *, struct bpf_program *);
+	int (*setdirection)(pcap_t *, pcap_direction_t);
 	int (*stats)(pcap_t *, struct pcap_stat *);
 	int (*inject)(pcap_t *, const void *, size_t);
 	int (*datalink)(pcap_t *);
