@@ -149,6 +149,7 @@ struct pfri_ring {
 	u_int16_t tx_watermark;
 
 	struct pfri_prog prog;      /* the user's program, as given */
+	struct pcap *pcap;          /* file: and pcap: on libpcap: its handle, to compile on */
 	char priv[16384] __attribute__((aligned(64))); /* the backend's own state */
 };
 
