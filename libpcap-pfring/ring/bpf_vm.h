@@ -20,8 +20,10 @@
 
 /*
  * 0 if the program is one the kernel would accept (known opcodes, jumps
- * forward and inside, memory words initialised, ends in a return), else
- * -EINVAL. pfri_bpf_run() never checks again.
+ * forward and inside, memory words initialised, ends in a return); 1 if only
+ * user space can run it, because it jumps back (pcap-filter's protochain);
+ * else -EINVAL. pfri_bpf_run() never checks again; it ends a program that
+ * jumps back too often with 0.
  */
 int pfri_bpf_check(const struct sock_filter *insn, unsigned len);
 
