@@ -335,6 +335,12 @@ const char *pfring_last_error(void);
  */
 int pfring_recv_batch(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms);
 
+/*
+ * Tests packets that a batch already handed out with the filter and direction
+ * now in force, and closes the gaps. Returns how many are left.
+ */
+u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n);
+
 /* The path in use ("packet", "file" ...), and in *why the reason it was chosen. */
 const char *pfring_get_backend(pfring *ring, const char **why);
 

@@ -17,6 +17,7 @@
 
 #include <limits.h>
 #include <linux/filter.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -114,51 +115,56 @@ struct pfri_ring {
 	/* The packet's path: hot. */
 	const struct pfri_ops *ops;
 	struct pfring_packet batch[PFRI_BATCH]; /* what pfring_recv() hands out one by one */
-	u_int head, count;          /* next and number of valid descriptors in batch */
-	u_int soft;                 /* non-zero: pfring.c looks at each packet (see soft bits) */
-	_Atomic int breakloop;      /* set by any thread or signal handler */
-	_Atomic int closing;        /* pfring_close() came while the handle was in use */
-	_Atomic int users;          /* calls under way on the handle */
+	u_int head, count;           /* next and number of valid descriptors in batch */
+	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
+	volatile sig_atomic_t busy;  /* this thread is in pfring_recv()'s short path */
+	_Atomic int breakloop;       /* set by any thread or signal handler */
+	_Atomic u_int users;         /* calls under way, and PFRI_CLOSING */
 	bool enabled;
-	bool shut;                  /* pfring_shutdown() */
-	bool holding;               /* descriptors handed out and not released yet */
-	u_int64_t sample_left;      /* packets to skip before the next sampled one */
+	_Atomic bool shut;           /* pfring_shutdown() */
+	bool holding;                /* descriptors handed out and not released yet */
+	u_int64_t sample_left;       /* packets to skip before the next sampled one */
 	u_int64_t delivered, filtered_user;
 
 	/* Settings. */
 	struct pfri_name name;
 	struct pfring_open_options opt; /* filled in with defaults, filter not kept */
-	int ifindex;                /* 0: any */
-	int linktype;               /* LINKTYPE_ value */
+	int ifindex;                 /* 0: any, or no interface */
+	int linktype;                /* LINKTYPE_ value */
 	packet_direction direction;
 	socket_mode mode;
 	u_int32_t sampling;
-	u_int16_t watermark;        /* packets */
-	u_int watermark_timeout;    /* ms */
-	u_int poll_duration;        /* ms */
-	enum pfri_refilter refilter;
-	u_int64_t deadline_ns;      /* PFRI_REFILTER_QUEUED: not over before this CLOCK_MONOTONIC */
+	u_int16_t watermark;         /* packets */
+	u_int watermark_timeout;     /* ms */
+	u_int poll_duration;         /* ms */
+	enum pfri_refilter refilter; /* set by ops->set_filter and ended by the backend */
 	u_int32_t id;
 	char appname[32];
-	char why[PFRI_ERRLEN];      /* why this backend was chosen */
-	int wake_fd;                /* eventfd of breakloop, shutdown and close */
-	pthread_mutex_t lock;       /* PF_RING_REENTRANT */
+	char appstats[128];
+	char why[PFRI_ERRLEN];       /* why this backend was chosen */
+	int wake_fd;                 /* eventfd of breakloop, shutdown and close */
+	int select_fd;               /* what pfring_get_selectable_fd() answers, or -1 */
+	int net_fd;                  /* a socket in the device's namespace for ioctls, or -1 */
+	pthread_mutex_t rx_lock, tx_lock; /* PF_RING_REENTRANT */
 
 	/* Transmit, kept by send.c. */
+	struct pfri_tx *tx;          /* frames that wait for a flush; mapped when first needed */
 	u_int64_t sent, send_errors;
 	u_int16_t tx_watermark;
 
-	struct pfri_prog prog;      /* the user's program, as given */
-	struct pcap *pcap;          /* file: and pcap: on libpcap: its handle, to compile on */
+	struct pfri_prog prog;       /* the user's program, as given */
+	struct pfri_prog next;       /* the one being made; the old one while it is tried */
+	struct pcap *pcap;           /* file: and pcap: on libpcap: its handle, to compile on */
 	char priv[16384] __attribute__((aligned(64))); /* the backend's own state */
 };
 
-/* r->soft: why pfring.c must look at each packet of a batch. */
+#define PFRI_CLOSING 0x80000000u /* in users: whoever leaves last frees the handle */
+
+/* r->soft */
 #define PFRI_SOFT_FILTER    (1u << 0)
 #define PFRI_SOFT_DIRECTION (1u << 1)
 #define PFRI_SOFT_SAMPLING  (1u << 2)
 #define PFRI_SOFT_CAPLEN    (1u << 3) /* cut to opt.caplen */
-#define PFRI_SOFT_SELF      (1u << 4) /* PF_RING_DISCARD_INJECTED_PKTS */
 
 #define PFRI_PRIV(r, type) \
 	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \
@@ -166,6 +172,19 @@ struct pfri_ring {
 
 /* Every backend, in the order in which a bare name tries them (names.c). */
 extern const struct pfri_ops pfri_packet_ops, pfri_file_ops, pfri_pcap_ops;
+
+static inline u_int64_t pfri_clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (u_int64_t)ts.tv_sec * 1000000000u + (u_int64_t)ts.tv_nsec;
+}
+
+static inline u_int64_t pfri_now_ms(void)
+{
+	return pfri_clock_ns(CLOCK_MONOTONIC) / 1000000u;
+}
 
 /* error.c: says why, for pfring_last_error(); returns err (negative). */
 int pfri_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

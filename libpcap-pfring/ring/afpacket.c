@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * afpacket.c - the AF_PACKET socket under the backends packet: and bpf:.
+ *
+ * See afpacket.h; the program that the kernel runs is composed in
+ * afpacket_filter.c, fan-out groups and sending are in afpacket_group.c and
+ * afpacket_send.c. packet(7) is the reference for every option used.
+ */
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/net_tstamp.h>
+#include <linux/sockios.h>
+#include <net/if_arp.h>
+#include <pcap/dlt.h>
+
+#include "afpacket.h"
+
+/* The interface's own losses, as libpcap counts ps_ifdrop. 0 where sysfs does not tell. */
+static u_int64_t interface_drops(const struct pfri_ring *r)
+{
+	static const char *const counters[] = {"rx_missed_errors", "rx_fifo_errors"};
+	u_int64_t sum = 0;
+
+	for (u_int i = 0; i < 2 && r->ifindex; i++) {
+		unsigned long long v = 0;
+		char path[96];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/class/net/%.*s/statistics/%s", IFNAMSIZ - 1,
+			 r->name.device, counters[i]);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%llu", &v) == 1)
+			sum += v;
+		fclose(f);
+	}
+	return sum;
+}
+
+static int link_type(u_int arphrd)
+{
+	switch (arphrd) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		return DLT_EN10MB;
+	case ARPHRD_NONE:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+	case ARPHRD_RAWIP:
+		return DLT_RAW;
+	case ARPHRD_IEEE80211:
+		return DLT_IEEE802_11;
+	case ARPHRD_IEEE80211_PRISM:
+		return DLT_PRISM_HEADER;
+	case ARPHRD_IEEE80211_RADIOTAP:
+		return DLT_IEEE802_11_RADIO;
+	default:
+		return DLT_LINUX_SLL;
+	}
+}
+
+/* Whether frames longer than the MTU can come: any of the segmentation offloads is on. */
+static bool has_offload(int fd, struct ifreq *ifr)
+{
+	static const u_int32_t asks[] = {ETHTOOL_GTSO, ETHTOOL_GGSO, ETHTOOL_GGRO};
+	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+
+	ifr->ifr_data = (void *)&v;
+	if (ioctl(fd, SIOCETHTOOL, ifr) == 0 && (v.data & ETH_FLAG_LRO))
+		return true;
+	for (u_int i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		v.cmd = asks[i];
+		v.data = 0;
+		if (ioctl(fd, SIOCETHTOOL, ifr) == 0 && v.data)
+			return true;
+	}
+	return false;
+}
+
+/* Fills in what only the interface knows. The socket is already in its namespace. */
+static int find_interface(struct pfri_ring *r, struct pfri_afp *a)
+{
+	struct ifreq ifr = {0};
+
+	memcpy(ifr.ifr_name, "lo", 3);
+	if (ioctl(a->fd, SIOCGIFINDEX, &ifr) == 0)
+		a->lo = ifr.ifr_ifindex;
+	if (!strcmp(r->name.device, "any")) {
+		if (r->name.queues != RING_ANY_CHANNEL)
+			return pfri_fail(-EINVAL, "\"any\" has no queues; name one interface");
+		r->ifindex = 0;
+		r->linktype = r->opt.cooked ? DLT_LINUX_SLL : DLT_EN10MB;
+		a->cooked = r->opt.cooked;
+		a->offload = true;
+		return 0;
+	}
+	if (strlen(r->name.device) >= IFNAMSIZ)
+		return pfri_fail(-ENODEV, "%s: No such device exists", r->name.device);
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(ifr.ifr_name, r->name.device, strlen(r->name.device));
+	if (ioctl(a->fd, SIOCGIFINDEX, &ifr) < 0)
+		return pfri_fail(-ENODEV, "%s: No such device exists (see `pfring devices`)",
+				 r->name.device);
+	r->ifindex = ifr.ifr_ifindex;
+	if (ioctl(a->fd, SIOCGIFFLAGS, &ifr) < 0)
+		return pfri_fail(-errno, "%s: cannot read its flags: %s", r->name.device,
+				 strerror(errno));
+	if (!(ifr.ifr_flags & IFF_UP))
+		return pfri_fail(-ENETDOWN, "%s: That device is not up (ip link set %s up)",
+				 r->name.device, r->name.device);
+	if (ioctl(a->fd, SIOCGIFMTU, &ifr) == 0)
+		a->mtu = (u_int)ifr.ifr_mtu;
+	if (ioctl(a->fd, SIOCGIFHWADDR, &ifr) < 0)
+		return pfri_fail(-errno, "%s: cannot read its link type: %s", r->name.device,
+				 strerror(errno));
+	r->linktype = link_type(ifr.ifr_hwaddr.sa_family);
+	a->cooked = r->linktype == DLT_LINUX_SLL;
+	a->offload = has_offload(a->fd, &ifr);
+	return 0;
+}
+
+static int stamp_in_hardware(struct pfri_ring *r, struct pfri_afp *a)
+{
+	int how = SOF_TIMESTAMPING_RAW_HARDWARE;
+	struct hwtstamp_config cfg = {.rx_filter = HWTSTAMP_FILTER_ALL};
+	struct ifreq ifr = {0};
+
+	memcpy(ifr.ifr_name, r->name.device, strnlen(r->name.device, IFNAMSIZ - 1));
+	ifr.ifr_data = (void *)&cfg;
+	if (!r->ifindex || ioctl(a->fd, SIOCSHWTSTAMP, &ifr) < 0)
+		return pfri_fail(-EOPNOTSUPP,
+				 "%s: the adapter gives no hardware time stamps (%s); open without "
+				 "PF_RING_HW_TIMESTAMP",
+				 r->name.device, r->ifindex ? strerror(errno) : "not one interface");
+	if (setsockopt(a->fd, SOL_PACKET, PACKET_TIMESTAMP, &how, sizeof(how)) < 0)
+		return pfri_fail(-errno, "%s: the kernel does not hand on hardware time stamps: %s",
+				 r->name.device, strerror(errno));
+	return 0;
+}
+
+int pfri_afp_set_promisc(struct pfri_ring *r, struct pfri_afp *a, bool on)
+{
+	struct packet_mreq mreq = {.mr_ifindex = r->ifindex, .mr_type = PACKET_MR_PROMISC};
+
+	if (!r->ifindex || a->promisc == on)
+		return 0;
+	if (setsockopt(a->fd, SOL_PACKET, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, &mreq,
+		       sizeof(mreq)) < 0)
+		return pfri_fail(-errno, "%s: cannot change promiscuous mode: %s", r->name.device,
+				 strerror(errno));
+	a->promisc = on;
+	return 0;
+}
+
+int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
+{
+	int one = 1, rc;
+
+	a->cluster = -1;
+	/* Protocol 0: not one packet comes before pfri_afp_bind(). */
+	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (a->fd < 0) {
+		if (errno == EPERM || errno == EACCES)
+			return pfri_fail(-EPERM,
+					 "%s: You don't have permission to capture on that device "
+					 "(CAP_NET_RAW is needed: use sudo, or setcap cap_net_raw+ep)",
+					 r->name.device);
+		return pfri_fail(-errno, "cannot open a packet socket: %s", strerror(errno));
+	}
+	rc = find_interface(r, a);
+	if (!rc && a->cooked) {
+		close(a->fd);
+		a->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (a->fd < 0)
+			return pfri_fail(-errno, "cannot open a packet socket: %s", strerror(errno));
+	}
+	if (!rc && r->opt.hw_tstamp)
+		rc = stamp_in_hardware(r, a);
+	if (!rc && (r->opt.flags & PF_RING_PROMISC))
+		rc = pfri_afp_set_promisc(r, a, true);
+	if (rc) {
+		close(a->fd);
+		a->fd = -1;
+		return rc;
+	}
+	/* Known since 4.20; where it is missing the program in front of the filter does the same. */
+	if (r->ifindex && r->ifindex == a->lo)
+		setsockopt(a->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
+	if (r->opt.flags & PF_RING_PROMISC)
+		a->ifdrop_base = interface_drops(r);
+	r->net_fd = r->select_fd = a->fd;
+	return 0;
+}
+
+void pfri_afp_close(struct pfri_ring *r, struct pfri_afp *a)
+{
+	if (a->fd < 0)
+		return;
+	if (r->net_fd == a->fd)
+		r->net_fd = -1;
+	if (r->select_fd == a->fd)
+		r->select_fd = -1;
+	close(a->fd);
+	a->fd = -1;
+}
+
+int pfri_afp_bind(struct pfri_ring *r, struct pfri_afp *a)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = r->ifindex,
+	};
+
+	if (a->bound)
+		return 0;
+	if (bind(a->fd, (struct sockaddr *)&sll, sizeof(sll)) < 0) {
+		if (errno == ENODEV)
+			return pfri_fail(-ENODEV, "%s: the interface disappeared", r->name.device);
+		return pfri_fail(-errno, "%s: cannot bind to the interface: %s", r->name.device,
+				 strerror(errno));
+	}
+	a->bound = true;
+	return 0;
+}
+
+/*
+ * The socket's error queue says ENETDOWN both when the interface goes down
+ * (the capture goes on when it is up again) and when it is removed.
+ */
+static void socket_error(struct pfri_ring *r, struct pfri_afp *a)
+{
+	struct ifreq ifr = {.ifr_ifindex = r->ifindex};
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	if (!r->ifindex || a->gone)
+		return;
+	if (ioctl(a->fd, SIOCGIFNAME, &ifr) < 0) {
+		a->gone = true;
+		a->gone_at_ms = pfri_now_ms();
+	}
+}
+
+int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms)
+{
+	if (!a->gone || pfri_now_ms() < a->gone_at_ms + drain_ms)
+		return 0;
+	return pfri_fail(-ENODEV, "%s: The interface disappeared", r->name.device);
+}
+
+int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_ms)
+{
+	struct pollfd p[2] = {
+		{.fd = fd, .events = POLLIN},
+		{.fd = r->wake_fd, .events = POLLIN},
+	};
+	int n;
+
+	/* Nothing will wake us once the interface is gone: look again soon. */
+	if (a->gone && (timeout_ms < 0 || timeout_ms > 10))
+		timeout_ms = 10;
+	n = poll(p, 2, timeout_ms);
+	if (n < 0)
+		return errno == EINTR ? -EINTR :
+					pfri_fail(-errno, "poll failed: %s", strerror(errno));
+	if (p[1].revents)
+		return -EINTR;
+	if (p[0].revents & (POLLERR | POLLHUP | POLLNVAL))
+		socket_error(r, a);
+	return n > 0;
+}
+
+void pfri_afp_stats(struct pfri_ring *r, struct pfri_afp *a, struct pfring_stats64 *st)
+{
+	struct tpacket_stats_v3 s = {0};
+	socklen_t len = sizeof(s);
+
+	/* Reading resets the kernel's counters, so each reader adds what it alone has seen. */
+	if (getsockopt(a->fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0) {
+		atomic_fetch_add(&a->packets, s.tp_packets);
+		atomic_fetch_add(&a->drops, s.tp_drops);
+	}
+	st->drop += atomic_load(&a->drops);
+	st->recv += atomic_load(&a->packets) - atomic_load(&a->drops);
+	if (r->opt.flags & PF_RING_PROMISC)
+		st->ifdrop += interface_drops(r) - a->ifdrop_base;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * handle.h - who may be inside a handle, and when it is freed.
+ *
+ * r->users counts the calls under way. pfring_close() sets PFRI_CLOSING in it
+ * and wakes the sleepers; the call that brings the count to zero frees the
+ * handle. Both are single atomic operations, so the rule holds for threads
+ * and for signal handlers alike.
+ */
+#ifndef PFRI_HANDLE_H
+#define PFRI_HANDLE_H
+
+#include "backend.h"
+
+void pfri_handle_free(struct pfri_ring *r);
+
+static inline struct pfri_ring *pfri_of(pfring *ring)
+{
+	return (struct pfri_ring *)(void *)ring;
+}
+
+static inline int pfri_leave(struct pfri_ring *r, int rc)
+{
+	if (atomic_fetch_sub(&r->users, 1) == (PFRI_CLOSING | 1))
+		pfri_handle_free(r);
+	return rc;
+}
+
+/* 0, or -EBADF without having entered. */
+static inline int pfri_enter(struct pfri_ring *r)
+{
+	if (!r)
+		return pfri_fail(-EINVAL, "no ring was given (pfring_open() failed?)");
+	if (atomic_fetch_add(&r->users, 1) & PFRI_CLOSING)
+		return pfri_leave(r, pfri_fail(-EBADF, "the ring is being closed"));
+	return 0;
+}
+
+/* Drops what the last receive call handed out. */
+static inline void pfri_release(struct pfri_ring *r)
+{
+	if (r->holding) {
+		r->ops->release(r);
+		r->holding = false;
+	}
+}
+
+/* receive.c: brings r->soft in line with the settings. */
+void pfri_soft_update(struct pfri_ring *r);
+/* receive.c: tests packets taken under an older filter with the one in force; keeps the rest in order. */
+u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n);
+/* send.c: sends what waits and frees the queue. */
+void pfri_tx_close(struct pfri_ring *r);
+
+#endif /* PFRI_HANDLE_H */

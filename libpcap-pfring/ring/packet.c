@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * packet.c - backend "packet:": an AF_PACKET socket with a TPACKET_V3 ring.
+ *
+ * The path that needs CAP_NET_RAW and nothing else. The socket is
+ * afpacket.c's, the ring tpacket.c's; here they are put together. Leaving a
+ * fan-out group takes a new socket, so a handle has two legs: the one that
+ * captures and, until its ring is empty, the one that did.
+ */
+#include "afpacket.h"
+#include "tpacket.h"
+
+#define NAP_MS   2  /* how long a busy reader lets packets gather */
+#define NAP_FROM 32 /* packets in a batch that make a reader busy */
+
+struct leg {
+	struct pfri_afp afp;
+	struct pfri_tp3 tp3;
+};
+
+struct packet {
+	struct leg now;
+	struct leg old;          /* afp.fd -1: none. Muted, and drained before the other. */
+	u_int64_t old_until_ms;  /* its last block is retired by then */
+	u_int64_t old_recv, old_drop;
+	u_int64_t wakeups;
+	u_int last;              /* packets of the last batch */
+	struct leg *from;        /* where the packets handed out lie */
+};
+
+static struct packet *state(struct pfri_ring *r)
+{
+	return PFRI_PRIV(r, struct packet);
+}
+
+static void leg_close(struct pfri_ring *r, struct leg *l)
+{
+	pfri_tp3_close(&l->tp3);
+	pfri_afp_close(r, &l->afp);
+}
+
+static int leg_open(struct pfri_ring *r, struct leg *l)
+{
+	int rc;
+
+	memset(l, 0, sizeof(*l));
+	rc = pfri_afp_open(r, &l->afp);
+	if (rc)
+		return rc;
+	rc = pfri_tp3_open(r, &l->afp, &l->tp3);
+	if (rc)
+		leg_close(r, l);
+	return rc;
+}
+
+static int packet_open(struct pfri_ring *r)
+{
+	struct packet *p = state(r);
+
+	p->old.afp.fd = -1;
+	return leg_open(r, &p->now);
+}
+
+static void packet_close(struct pfri_ring *r)
+{
+	struct packet *p = state(r);
+
+	leg_close(r, &p->now);
+	if (p->old.afp.fd >= 0)
+		leg_close(r, &p->old);
+}
+
+static int packet_set_filter(struct pfri_ring *r)
+{
+	struct packet *p = state(r);
+	int rc;
+
+	/* Bound means that packets may be queued; before that the filter waits in r. */
+	if (!p->now.afp.bound || !r->enabled) {
+		r->refilter = PFRI_REFILTER_NONE;
+		return 0;
+	}
+	rc = pfri_afp_filter(r, &p->now.afp);
+	if (rc < 0)
+		return rc;
+	if (rc) {
+		r->refilter = PFRI_REFILTER_ALWAYS;
+		return 1;
+	}
+	pfri_tp3_refilter(r, &p->now.tp3);
+	return 1;
+}
+
+static int start(struct pfri_ring *r, struct leg *l)
+{
+	int rc = 0;
+
+	if (!l->afp.bound) {
+		/* Nothing may pass before the group is joined and the filter is there. */
+		rc = pfri_afp_mute(&l->afp);
+		if (!rc)
+			rc = pfri_afp_bind(r, &l->afp);
+		if (!rc && l->afp.cluster >= 0)
+			rc = pfri_afp_join(&l->afp);
+	}
+	if (rc)
+		return rc;
+	rc = pfri_afp_filter(r, &l->afp);
+	if (rc < 0)
+		return rc;
+	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
+	if (r->prog.len && rc)
+		r->soft |= PFRI_SOFT_FILTER;
+	return 0;
+}
+
+static int packet_enable(struct pfri_ring *r, bool on)
+{
+	struct packet *p = state(r);
+
+	if (!on)
+		return p->now.afp.bound ? pfri_afp_mute(&p->now.afp) : 0;
+	/* A handle that only sends needs no packets. */
+	if (r->mode == send_only_mode || r->mode == management_only_mode)
+		return 0;
+	return start(r, &p->now);
+}
+
+/* The leg that left its group is empty for good: keep its books, free it. */
+static void retire_old(struct pfri_ring *r, struct packet *p)
+{
+	struct pfring_stats64 st = {0};
+
+	pfri_afp_stats(r, &p->old.afp, &st);
+	p->old_recv += st.recv;
+	p->old_drop += st.drop;
+	leg_close(r, &p->old);
+	r->net_fd = r->select_fd = p->now.afp.fd;
+}
+
+static u_int drain_ms(const struct leg *l)
+{
+	return 4 * l->tp3.retire_ms + 20;
+}
+
+static int packet_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
+{
+	struct packet *p = state(r);
+	int n;
+
+	if (p->old.afp.fd >= 0) {
+		p->from = &p->old;
+		n = pfri_tp3_recv(r, &p->old.afp, &p->old.tp3, pkt, max);
+		if (n || pfri_now_ms() < p->old_until_ms)
+			return n;
+		retire_old(r, p);
+	}
+	p->from = &p->now;
+	n = pfri_tp3_recv(r, &p->now.afp, &p->now.tp3, pkt, max);
+	p->last = (u_int)n;
+	if (n == 0 && p->now.afp.gone)
+		return pfri_afp_gone(r, &p->now.afp, drain_ms(&p->now));
+	return n;
+}
+
+static void packet_release(struct pfri_ring *r)
+{
+	struct packet *p = state(r);
+
+	if (p->from)
+		pfri_tp3_release(&p->from->tp3);
+}
+
+static int packet_poll(struct pfri_ring *r, int timeout_ms)
+{
+	struct packet *p = state(r);
+	int rc;
+
+	if (pfri_tp3_ready(&p->now.tp3))
+		return 1;
+	if (p->old.afp.fd >= 0 && (timeout_ms < 0 || timeout_ms > 5))
+		timeout_ms = 5;
+	/*
+	 * Under load a wake-up costs more than what it brings: while packets keep
+	 * coming, sleep a little first (the wake descriptor still ends it at once).
+	 */
+	if (p->last >= NAP_FROM && !r->opt.immediate && (timeout_ms < 0 || timeout_ms > NAP_MS)) {
+		struct pollfd wake = {.fd = r->wake_fd, .events = POLLIN};
+
+		p->last = 0;
+		rc = poll(&wake, 1, NAP_MS);
+		if (rc)
+			return -EINTR;
+		if (pfri_tp3_ready(&p->now.tp3))
+			return 1;
+	}
+	p->wakeups++;
+	return pfri_afp_poll(r, &p->now.afp, p->now.afp.fd, timeout_ms);
+}
+
+static int packet_send(struct pfri_ring *r, const struct iovec *frames, u_int n, int ifindex)
+{
+	return pfri_afp_send(r, &state(r)->now.afp, frames, n, ifindex);
+}
+
+static int packet_set_promisc(struct pfri_ring *r, bool on)
+{
+	return pfri_afp_set_promisc(r, &state(r)->now.afp, on);
+}
+
+static int packet_set_cluster(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,
+			      u_int32_t options)
+{
+	/* The kernel numbers a group's members itself and knows no options. */
+	(void)consumer;
+	(void)options;
+	return pfri_afp_set_cluster(r, &state(r)->now.afp, id, type);
+}
+
+/* A socket leaves its group only by being closed: go on with a new one. */
+static int packet_remove_from_cluster(struct pfri_ring *r)
+{
+	struct packet *p = state(r);
+	struct leg fresh;
+	int rc;
+
+	if (p->now.afp.cluster < 0)
+		return pfri_fail(-ENOENT, "the ring is in no cluster");
+	if (p->old.afp.fd >= 0)
+		return pfri_fail(-EBUSY, "packets of the last cluster are still queued");
+	if (!p->now.afp.bound) {
+		p->now.afp.cluster = -1;
+		return 0;
+	}
+	rc = leg_open(r, &fresh);
+	if (!rc && r->enabled) {
+		/* The old one stops first: no packet can come twice. */
+		rc = pfri_afp_mute(&p->now.afp);
+		if (!rc)
+			rc = start(r, &fresh);
+	}
+	if (rc) {
+		leg_close(r, &fresh);
+		r->net_fd = r->select_fd = p->now.afp.fd;
+		if (r->enabled)
+			pfri_afp_filter(r, &p->now.afp);
+		return rc;
+	}
+	p->old = p->now;
+	p->now = fresh;
+	if (p->from == &p->now)
+		p->from = &p->old;
+	p->old_until_ms = pfri_now_ms() + drain_ms(&p->old);
+	return 0;
+}
+
+static int packet_stats(struct pfri_ring *r, struct pfring_stats64 *st)
+{
+	struct packet *p = state(r);
+
+	pfri_afp_stats(r, &p->now.afp, st);
+	if (p->old.afp.fd >= 0)
+		pfri_afp_stats(r, &p->old.afp, st);
+	st->recv += p->old_recv;
+	st->drop += p->old_drop;
+	st->ring_bytes = p->now.tp3.bytes;
+	st->queued_bytes = pfri_tp3_queued(&p->now.tp3);
+	st->wakeups = p->wakeups;
+	return 0;
+}
+
+const struct pfri_ops pfri_packet_ops = {
+	.recv_batch = packet_recv,
+	.release = packet_release,
+	.poll = packet_poll,
+	.send_batch = packet_send,
+	.name = "packet",
+	.caps = PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_CLUSTER | PFRI_CAP_QUEUES |
+		PFRI_CAP_ANY | PFRI_CAP_HW_TSTAMP | PFRI_CAP_DIRECTION | PFRI_CAP_SELECT |
+		PFRI_CAP_KERNEL_VIEW,
+	.open = packet_open,
+	.enable = packet_enable,
+	.set_filter = packet_set_filter,
+	.set_promisc = packet_set_promisc,
+	.set_cluster = packet_set_cluster,
+	.remove_from_cluster = packet_remove_from_cluster,
+	.stats = packet_stats,
+	.close = packet_close,
+};

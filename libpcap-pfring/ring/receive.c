@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * receive.c - from a backend's batches to what the program asked for.
+ *
+ * Every way of reading (one by one, copied, parsed, burst, batch, loop) ends in
+ * fetch(): wait, take a batch, sieve it. The sieve holds what no backend does
+ * by itself: user-space filters, direction, sampling, the snap length.
+ * Packets lie in ring memory until the next fetch releases them.
+ */
+#include <linux/if_packet.h>
+
+#include "bpf_vm.h"
+#include "handle.h"
+#include "parse.h"
+
+void pfri_soft_update(struct pfri_ring *r)
+{
+	u_int soft = 0;
+
+	if (r->prog.len && r->refilter != PFRI_REFILTER_NONE)
+		soft |= PFRI_SOFT_FILTER;
+	if (r->direction != rx_and_tx_direction)
+		soft |= PFRI_SOFT_DIRECTION;
+	if (r->sampling > 1)
+		soft |= PFRI_SOFT_SAMPLING;
+	if (r->opt.caplen < MAX_CAPLEN)
+		soft |= PFRI_SOFT_CAPLEN;
+	r->soft = soft;
+}
+
+static bool wanted_direction(const struct pfri_ring *r, const struct pfring_packet *p)
+{
+	return r->direction == rx_only_direction ? p->rx_direction : !p->rx_direction;
+}
+
+u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
+{
+	bool view = r->ops->caps & PFRI_CAP_KERNEL_VIEW;
+	u_int kept = 0;
+
+	if ((r->soft & PFRI_SOFT_FILTER) && r->refilter == PFRI_REFILTER_NONE)
+		r->soft &= ~PFRI_SOFT_FILTER;
+	for (u_int i = 0; i < n; i++) {
+		struct pfring_packet *p = &pkt[i];
+
+		if ((r->soft & PFRI_SOFT_DIRECTION) && !wanted_direction(r, p)) {
+			r->filtered_user++;
+			continue;
+		}
+		if (r->soft & PFRI_SOFT_FILTER) {
+			u_int keep = pfri_bpf_run(r->prog.insn, p, view);
+
+			if (!keep) {
+				r->filtered_user++;
+				continue;
+			}
+			/* The verdict counts bytes as the program saw them: without the tag. */
+			if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) && keep >= 12 &&
+			    keep < MAX_CAPLEN)
+				keep += 4;
+			if (p->caplen > keep)
+				p->caplen = keep;
+		}
+		if (r->soft & PFRI_SOFT_SAMPLING) {
+			if (r->sample_left) {
+				r->sample_left--;
+				continue;
+			}
+			r->sample_left = r->sampling - 1;
+		}
+		if (p->caplen > r->opt.caplen)
+			p->caplen = r->opt.caplen;
+		if (kept != i)
+			pkt[kept] = *p;
+		kept++;
+	}
+	return kept;
+}
+
+/* -EINTR once per breakloop; the other states last. */
+static int check_state(struct pfri_ring *r)
+{
+	u_int64_t drain;
+
+	if (atomic_load_explicit(&r->breakloop, memory_order_relaxed)) {
+		atomic_store(&r->breakloop, 0);
+		if (read(r->wake_fd, &drain, sizeof(drain)) < 0)
+			errno = 0; /* already drained */
+		if (!(atomic_load(&r->users) & PFRI_CLOSING) && !atomic_load(&r->shut))
+			return -EINTR;
+	}
+	if (atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING)
+		return pfri_fail(-EBADF, "the ring was closed while it was being read");
+	if (atomic_load_explicit(&r->shut, memory_order_relaxed))
+		return pfri_fail(-EPIPE, "the ring was shut down");
+	if (!r->enabled)
+		return pfri_fail(-ENETDOWN, "the ring is not enabled; call pfring_enable_ring() first");
+	if (r->mode == send_only_mode || r->mode == management_only_mode)
+		return pfri_fail(-EOPNOTSUPP, "the ring's socket mode is send-only");
+	return 0;
+}
+
+/*
+ * Releases the previous packets and takes new ones. timeout_ms as
+ * pfring_recv_batch(). With restart, a signal that did not call
+ * pfring_breakloop() goes on waiting.
+ */
+static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int timeout_ms,
+		 bool restart)
+{
+	u_int64_t end = timeout_ms > 0 ? pfri_now_ms() + (u_int)timeout_ms : 0;
+	int n, left = timeout_ms;
+
+	pfri_release(r);
+	for (;;) {
+		n = check_state(r);
+		if (n < 0)
+			return n;
+		n = r->ops->recv_batch(r, pkt, max);
+		if (n < 0)
+			return n;
+		if (n > 0) {
+			r->holding = true;
+			if (r->soft)
+				n = (int)pfri_sieve(r, pkt, (u_int)n);
+			if (n > 0) {
+				r->delivered += (u_int)n;
+				return n;
+			}
+			pfri_release(r);
+			continue;
+		}
+		if (left == 0)
+			return 0;
+		n = r->ops->poll(r, left);
+		if (n < 0 && n != -EINTR)
+			return n;
+		if (n == -EINTR && !restart && !atomic_load(&r->breakloop))
+			return -EINTR;
+		if (timeout_ms > 0) {
+			u_int64_t now = pfri_now_ms();
+
+			/* Time is over: one last look, without waiting. */
+			left = now < end ? (int)(end - now) : 0;
+		}
+	}
+}
+
+static void fill_header(const struct pfri_ring *r, struct pfring_pkthdr *hdr,
+			const struct pfring_packet *p)
+{
+	struct pfring_extended_pkthdr *x = &hdr->extended_hdr;
+
+	hdr->ts.tv_sec = (time_t)(p->ts_ns / 1000000000u);
+	hdr->ts.tv_usec = (suseconds_t)(p->ts_ns % 1000000000u / 1000);
+	hdr->caplen = p->caplen;
+	hdr->len = p->len;
+	x->timestamp_ns = p->ts_ns;
+	x->flags = p->flags;
+	x->rx_direction = p->rx_direction;
+	x->port_id = 0;
+	x->device_id = 0;
+	x->if_index = p->if_index;
+	x->pkt_hash = p->hash;
+	x->tx.bounce_interface = UNKNOWN_INTERFACE;
+	x->tx.reserved = 0;
+	x->process.pid = 0;
+	if ((r->opt.flags & (PF_RING_LONG_HEADER | PF_RING_DO_NOT_PARSE)) == PF_RING_LONG_HEADER) {
+		u_int32_t frag = 0;
+
+		pfri_parse(p->data, p->caplen, 5, &x->parsed_pkt, &frag);
+		x->flags |= frag;
+		if (!x->pkt_hash)
+			x->pkt_hash = pfri_flow_hash(&x->parsed_pkt, frag, cluster_per_flow);
+	}
+}
+
+static void hand_out(struct pfri_ring *r, const struct pfring_packet *p, u_char **buffer,
+		     u_int buffer_len, struct pfring_pkthdr *hdr)
+{
+	fill_header(r, hdr, p);
+	if (!buffer)
+		return;
+	if (!buffer_len) {
+		*buffer = (u_char *)(uintptr_t)p->data;
+		return;
+	}
+	if (hdr->caplen > buffer_len)
+		hdr->caplen = buffer_len;
+	memcpy(*buffer, p->data, hdr->caplen);
+}
+
+static bool locked(const struct pfri_ring *r)
+{
+	return r->opt.flags & PF_RING_REENTRANT;
+}
+
+/* pfring_recv() when a batch must be fetched, or threads share the handle. */
+static int recv_slow(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
+		     struct pfring_pkthdr *hdr, u_int8_t wait)
+{
+	int rc = pfri_enter(r);
+
+	if (rc)
+		return rc;
+	if (locked(r))
+		pthread_mutex_lock(&r->rx_lock);
+	rc = 1;
+	if (r->head == r->count) {
+		r->head = r->count = 0;
+		rc = fetch(r, r->batch, PFRI_BATCH, wait ? -1 : 0, true);
+		if (rc > 0)
+			r->count = (u_int)rc;
+	} else if (atomic_load(&r->breakloop) || atomic_load(&r->shut) || !r->enabled) {
+		rc = check_state(r);
+		if (rc == 0)
+			rc = 1;
+	}
+	if (rc > 0) {
+		hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
+		rc = 1;
+	}
+	if (locked(r))
+		pthread_mutex_unlock(&r->rx_lock);
+	return pfri_leave(r, rc);
+}
+
+int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_pkthdr *hdr,
+		u_int8_t wait_for_incoming_packet)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	bool closing;
+
+	if (!r || !hdr || (buffer_len && (!buffer || !*buffer)))
+		return pfri_fail(-EINVAL, "pfring_recv: no ring, no header or no buffer was given");
+	r->busy = 1;
+	if (r->head == r->count || locked(r) || !r->enabled ||
+	    atomic_load_explicit(&r->breakloop, memory_order_relaxed) ||
+	    atomic_load_explicit(&r->shut, memory_order_relaxed)) {
+		closing = atomic_load(&r->users) & PFRI_CLOSING;
+		r->busy = 0;
+		if (closing)
+			return pfri_leave(r, pfri_fail(-EBADF, "the ring is being closed"));
+		return recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
+	}
+	__builtin_prefetch(r->batch[(r->head + 2) % PFRI_BATCH].data);
+	hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
+	/* In this order a handler that closes now leaks the handle rather than pull it away. */
+	closing = atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING;
+	r->busy = 0;
+	return closing ? pfri_leave(r, 1) : 1;
+}
+
+int pfring_recv_parsed(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_pkthdr *hdr,
+		       u_int8_t wait_for_incoming_packet, u_int8_t level, u_int8_t add_timestamp,
+		       u_int8_t add_hash)
+{
+	int rc = pfring_recv(ring, buffer, buffer_len, hdr, wait_for_incoming_packet);
+
+	if (rc > 0 && buffer && *buffer)
+		pfring_parse_pkt(*buffer, hdr, level, add_timestamp, add_hash);
+	return rc;
+}
+
+static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms,
+		     bool restart)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc;
+
+	if (!packets || !max)
+		return pfri_fail(-EINVAL, "pfring_recv_batch: no room for packets was given");
+	rc = pfri_enter(r);
+	if (rc)
+		return rc;
+	if (locked(r))
+		pthread_mutex_lock(&r->rx_lock);
+	if (r->head < r->count) {
+		/* pfring_recv() fetched these and they are still to be handed out. */
+		rc = check_state(r);
+		if (rc == 0) {
+			u_int n = min_val(r->count - r->head, max);
+
+			memcpy(packets, &r->batch[r->head], n * sizeof(*packets));
+			r->head += n;
+			rc = (int)n;
+		}
+	} else {
+		rc = fetch(r, packets, max, timeout_ms, restart);
+	}
+	if (locked(r))
+		pthread_mutex_unlock(&r->rx_lock);
+	return pfri_leave(r, rc);
+}
+
+int pfring_recv_batch(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms)
+{
+	return recv_many(ring, packets, max, timeout_ms, false);
+}
+
+u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	enum pfri_refilter was;
+	u_int soft, kept;
+
+	if (!packets || pfri_enter(r))
+		return 0;
+	was = r->refilter;
+	soft = r->soft;
+	r->refilter = PFRI_REFILTER_ALWAYS;
+	r->soft = r->prog.len ? PFRI_SOFT_FILTER : 0;
+	if (r->direction != rx_and_tx_direction)
+		r->soft |= PFRI_SOFT_DIRECTION;
+	kept = pfri_sieve(r, packets, n);
+	r->delivered -= n - kept;
+	r->refilter = was;
+	r->soft = soft;
+	pfri_leave(r, 0);
+	return kept;
+}
+
+int pfring_recv_burst(pfring *ring, pfring_packet_info *packets, u_int8_t num_packets,
+		      u_int8_t wait_for_packets)
+{
+	struct pfring_packet pkt[255];
+	int n;
+
+	if (!packets || !num_packets)
+		return pfri_fail(-EINVAL, "pfring_recv_burst: no room for packets was given");
+	n = recv_many(ring, pkt, num_packets, wait_for_packets ? -1 : 0, true);
+	for (int i = 0; i < n; i++) {
+		packets[i].id = (u_int64_t)i;
+		packets[i].ts.tv_sec = (time_t)(pkt[i].ts_ns / 1000000000u);
+		packets[i].ts.tv_nsec = (long)(pkt[i].ts_ns % 1000000000u);
+		packets[i].caplen = pkt[i].caplen;
+		packets[i].len = pkt[i].len;
+		packets[i].hash = pkt[i].hash;
+		packets[i].flags = pkt[i].flags;
+		packets[i].data = (u_int8_t *)(uintptr_t)pkt[i].data;
+	}
+	return n;
+}
+
+/* Calls looper for what is in r->batch. -EINTR if it was told to stop in between. */
+static int drain(struct pfri_ring *r, pfringProcessPacket looper, const u_char *user)
+{
+	struct pfring_pkthdr hdr;
+
+	memset(&hdr, 0, sizeof(hdr));
+	while (r->head < r->count) {
+		const struct pfring_packet *p = &r->batch[r->head++];
+
+		__builtin_prefetch(r->batch[(r->head + 1) % PFRI_BATCH].data);
+		fill_header(r, &hdr, p);
+		looper(&hdr, p->data, user);
+		if (atomic_load_explicit(&r->breakloop, memory_order_relaxed) ||
+		    atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING ||
+		    atomic_load_explicit(&r->shut, memory_order_relaxed) || !r->enabled)
+			return check_state(r);
+	}
+	return 0;
+}
+
+int pfring_loop(pfring *ring, pfringProcessPacket looper, const u_char *user_bytes,
+		u_int8_t wait_for_packet)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc;
+
+	if (!looper)
+		return pfri_fail(-EINVAL, "pfring_loop: no callback was given");
+	rc = pfri_enter(r);
+	if (rc)
+		return rc;
+	if (locked(r))
+		pthread_mutex_lock(&r->rx_lock);
+	rc = check_state(r);
+	while (rc >= 0) {
+		rc = drain(r, looper, user_bytes);
+		if (rc < 0)
+			break;
+		r->head = r->count = 0;
+		rc = fetch(r, r->batch, PFRI_BATCH, wait_for_packet ? -1 : 0, true);
+		if (rc > 0)
+			r->count = (u_int)rc;
+	}
+	if (locked(r))
+		pthread_mutex_unlock(&r->rx_lock);
+	if (rc == -EINTR || rc == -ENODATA || (rc == -EBADF && (r->users & PFRI_CLOSING)))
+		rc = 0;
+	return pfri_leave(r, rc);
+}
+
+/* Makes r->batch hold at least one packet without taking it. 1, 0 or negative. */
+static int peek(struct pfri_ring *r)
+{
+	int rc;
+
+	if (r->head < r->count)
+		return 1;
+	r->head = r->count = 0;
+	rc = fetch(r, r->batch, PFRI_BATCH, 0, true);
+	if (rc <= 0)
+		return rc;
+	r->count = (u_int)rc;
+	return 1;
+}
+
+int pfring_next_pkt_time(pfring *ring, struct timespec *ts)
+{
+	u_int64_t ns;
+	int rc;
+
+	if (!ts)
+		return pfri_fail(-EINVAL, "pfring_next_pkt_time: no timespec was given");
+	rc = pfring_next_pkt_raw_timestamp(ring, &ns);
+	if (rc)
+		return rc;
+	ts->tv_sec = (time_t)(ns / 1000000000u);
+	ts->tv_nsec = (long)(ns % 1000000000u);
+	return 0;
+}
+
+int pfring_next_pkt_raw_timestamp(pfring *ring, u_int64_t *timestamp_ns)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc;
+
+	if (!timestamp_ns)
+		return pfri_fail(-EINVAL, "pfring_next_pkt_raw_timestamp: no place for it was given");
+	rc = pfri_enter(r);
+	if (rc)
+		return rc;
+	if (locked(r))
+		pthread_mutex_lock(&r->rx_lock);
+	rc = peek(r);
+	if (rc > 0)
+		*timestamp_ns = r->batch[r->head].ts_ns;
+	if (locked(r))
+		pthread_mutex_unlock(&r->rx_lock);
+	return pfri_leave(r, rc > 0 ? 0 : rc ? rc : -EAGAIN);
+}
+
+int pfring_is_pkt_available(pfring *ring)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc = pfri_enter(r);
+
+	if (rc)
+		return rc;
+	if (locked(r))
+		pthread_mutex_lock(&r->rx_lock);
+	rc = peek(r);
+	if (locked(r))
+		pthread_mutex_unlock(&r->rx_lock);
+	return pfri_leave(r, rc);
+}
+
+int pfring_poll(pfring *ring, u_int wait_duration)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc = pfri_enter(r);
+
+	if (rc)
+		return rc;
+	rc = check_state(r);
+	if (rc == 0)
+		rc = r->head < r->count ?
+			     1 :
+			     r->ops->poll(r, wait_duration > INT32_MAX ? -1 : (int)wait_duration);
+	return pfri_leave(r, rc);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tpacket.c - walks a TPACKET_V3 ring in place (see tpacket.h).
+ *
+ * Layout of one block (linux/if_packet.h): tpacket_block_desc, then frames
+ * chained by tp_next_offset, each
+ *
+ *      tpacket3_hdr | sockaddr_ll | room | frame
+ *                                        ^ tp_mac
+ *
+ * A stripped VLAN tag is put back by moving the two addresses four bytes down
+ * into the room, which the kernel leaves in front of every Ethernet header;
+ * a cooked header is built there too (PACKET_RESERVE makes room for both).
+ *
+ * Barrier: block_status is the hand-over in both directions; acquire here
+ * pairs with the kernel's smp_wmb() before TP_STATUS_USER, release here with
+ * its read of TP_STATUS_KERNEL.
+ */
+#include <linux/if_packet.h>
+#include <pcap/dlt.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "tpacket.h"
+
+#define SLL_LEN        16
+#define FRAME_OVERHEAD 256 /* header, address, alignment and reserve, rounded up generously */
+#define MAX_GSO_FRAME  (65535 + 14 + 8)
+#define DEFAULT_BYTES  (8u << 20) /* a short retire time spends blocks that are not full */
+#define BATCHED_BYTES  (4u << 20)
+#define DEFAULT_RETIRE 2 /* ms; a packet waits at most twice that */
+
+/*
+ * A block must hold the longest frame. Beyond that, small blocks waste less
+ * when the retire timer closes them, larger ones wake the reader less often.
+ */
+static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a)
+{
+	u_int frame = a->offload || !a->mtu ? MAX_GSO_FRAME : a->mtu + 14 + 8;
+	u_int page = (u_int)sysconf(_SC_PAGESIZE);
+	u_int size;
+
+	if (frame > r->opt.caplen)
+		frame = r->opt.caplen;
+	size = frame + FRAME_OVERHEAD + (u_int)sizeof(struct tpacket_block_desc);
+	if (size < 16384)
+		size = 16384;
+	return (size + page - 1) & ~(page - 1);
+}
+
+int pfri_tp3_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t)
+{
+	int version = TPACKET_V3, reserve = a->cooked ? SLL_LEN + 4 : 0;
+	struct tpacket_req3 req = {0};
+	u_int64_t want = r->opt.buffer_bytes;
+
+	t->retire_ms = r->opt.immediate	     ? 1 :
+		       r->opt.timeout_ms > 0 ? (u_int)r->opt.timeout_ms :
+					       DEFAULT_RETIRE;
+	if (!want)
+		want = t->retire_ms >= 20 ? BATCHED_BYTES : DEFAULT_BYTES;
+	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
+		return pfri_fail(-errno, "the kernel has no TPACKET_V3: %s", strerror(errno));
+	if (reserve &&
+	    setsockopt(a->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)) < 0)
+		return pfri_fail(-errno, "cannot reserve room for cooked headers: %s",
+				 strerror(errno));
+	req.tp_block_size = pick_block_size(r, a);
+	req.tp_block_nr = (u_int)(want / req.tp_block_size);
+	if (req.tp_block_nr < 4)
+		req.tp_block_nr = 4;
+	req.tp_retire_blk_tov = t->retire_ms;
+	for (;;) {
+		req.tp_frame_size = req.tp_block_size;
+		req.tp_frame_nr = req.tp_block_nr;
+		if (setsockopt(a->fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) == 0)
+			break;
+		/* Memory is short or fragmented: a smaller ring is better than none. */
+		if (errno != ENOMEM || req.tp_block_nr <= 4)
+			return pfri_fail(-errno, "cannot make a ring of %u blocks of %u bytes: %s",
+					 req.tp_block_nr, req.tp_block_size, strerror(errno));
+		req.tp_block_nr -= (req.tp_block_nr + 7) / 8;
+	}
+	t->block_size = req.tp_block_size;
+	t->blocks = req.tp_block_nr;
+	t->bytes = (size_t)t->block_size * t->blocks;
+	t->map = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
+	if (t->map == MAP_FAILED) {
+		t->map = NULL;
+		return pfri_fail(-errno, "cannot map a ring of %zu bytes: %s", t->bytes,
+				 strerror(errno));
+	}
+	return 0;
+}
+
+void pfri_tp3_close(struct pfri_tp3 *t)
+{
+	if (t->map)
+		munmap(t->map, t->bytes);
+	t->map = NULL;
+}
+
+static struct tpacket_hdr_v1 *block(const struct pfri_tp3 *t, u_int i)
+{
+	return &((struct tpacket_block_desc *)(void *)(t->map + (size_t)i * t->block_size))->hdr.bh1;
+}
+
+static u_int status(const struct pfri_tp3 *t, u_int i)
+{
+	return __atomic_load_n(&block(t, i)->block_status, __ATOMIC_ACQUIRE);
+}
+
+bool pfri_tp3_ready(const struct pfri_tp3 *t)
+{
+	return t->map && (t->left || (!t->walking && (status(t, t->cur) & TP_STATUS_USER)));
+}
+
+u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t)
+{
+	u_int64_t bytes = 0;
+
+	if (!t->map)
+		return 0;
+	for (u_int i = 0; i < t->blocks; i++)
+		if (status(t, i) & TP_STATUS_USER)
+			bytes += block(t, i)->blk_len;
+	return bytes;
+}
+
+void pfri_tp3_refilter(struct pfri_ring *r, struct pfri_tp3 *t)
+{
+	/*
+	 * A packet that the old filter let pass may still be on its way on another
+	 * CPU; a quarter of a second is far beyond any bottom half.
+	 */
+	t->refilter_ns = pfri_clock_ns(CLOCK_REALTIME) + 250000000u;
+	r->refilter = PFRI_REFILTER_QUEUED;
+}
+
+/* At a block's start: are the packets that an older filter took all behind us? */
+static void refilter_check(struct pfri_ring *r, struct pfri_tp3 *t,
+			   const struct tpacket_hdr_v1 *bh)
+{
+	u_int64_t first = (u_int64_t)bh->ts_first_pkt.ts_sec * 1000000000u + bh->ts_first_pkt.ts_nsec;
+
+	if (first > t->refilter_ns) {
+		t->refilter_ns = 0;
+		if (r->refilter == PFRI_REFILTER_QUEUED)
+			r->refilter = PFRI_REFILTER_NONE;
+	}
+}
+
+/* libpcap's "Linux cooked" header, LINKTYPE_LINUX_SLL. */
+static void cook(struct pfring_packet *p, const struct sockaddr_ll *sll)
+{
+	u_char *h = (u_char *)(uintptr_t)p->data - SLL_LEN;
+	u_char addr[8] = {0};
+	u_int16_t type = htons(sll->sll_pkttype), hatype = htons(sll->sll_hatype);
+	u_int16_t halen = htons(sll->sll_halen), proto = sll->sll_protocol;
+
+	memcpy(addr, sll->sll_addr, sizeof(addr));
+	memcpy(h, &type, 2);
+	memcpy(h + 2, &hatype, 2);
+	memcpy(h + 4, &halen, 2);
+	memcpy(h + 6, addr, 8);
+	memcpy(h + 14, &proto, 2);
+	p->data = h;
+	p->caplen += SLL_LEN;
+	p->len += SLL_LEN;
+}
+
+/* Puts the tag back: at 12 behind the addresses, or before the protocol of a cooked header. */
+static void restore_tag(struct pfring_packet *p, const struct tpacket3_hdr *h, bool cooked)
+{
+	u_int16_t tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid : ETH_P_8021Q;
+	u_int16_t tag[2] = {htons(tpid), htons((u_int16_t)h->hv1.tp_vlan_tci)};
+	u_int at = cooked ? SLL_LEN - 2 : 2 * ETH_ALEN;
+	u_char *from = (u_char *)(uintptr_t)p->data;
+
+	if (p->caplen < at)
+		return;
+	memmove(from - 4, from, at);
+	memcpy(from - 4 + at, tag, 4);
+	p->data = from - 4;
+	p->caplen += 4;
+	p->len += 4;
+	p->vlan_tci = (u_int16_t)h->hv1.tp_vlan_tci;
+	p->vlan_tpid = tpid;
+	if (!cooked)
+		p->flags |= PKT_FLAGS_VLAN_HWACCEL;
+}
+
+static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char *frame,
+		     struct pfring_packet *p)
+{
+	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(void *)frame;
+	const struct sockaddr_ll *sll =
+		(const void *)(frame + TPACKET_ALIGN(sizeof(struct tpacket3_hdr)));
+	u_int st = h->tp_status;
+
+	p->data = frame + (a->cooked ? h->tp_net : h->tp_mac);
+	p->ts_ns = (u_int64_t)h->tp_sec * 1000000000u + h->tp_nsec;
+	p->caplen = h->tp_snaplen;
+	p->len = h->tp_len;
+	p->if_index = sll->sll_ifindex;
+	p->hash = 0;
+	p->vlan_tci = p->vlan_tpid = 0;
+	p->flags = 0;
+	p->pkt_type = sll->sll_pkttype;
+	p->rx_direction = sll->sll_pkttype != PACKET_OUTGOING;
+	p->queue = 0;
+	if (__builtin_expect(st & ~(u_int)TP_STATUS_USER, 0)) {
+		if (st & TP_STATUS_CSUMNOTREADY)
+			p->flags |= PKT_FLAGS_CHECKSUM_OFFLOAD;
+		if (st & TP_STATUS_CSUM_VALID)
+			p->flags |= PKT_FLAGS_CHECKSUM_OK;
+#ifdef TP_STATUS_GSO_TCP
+		if (st & TP_STATUS_GSO_TCP)
+			p->flags |= PKT_FLAGS_GSO;
+#endif
+		if (st & TP_STATUS_TS_RAW_HARDWARE)
+			p->flags |= PKT_FLAGS_TS_HARDWARE;
+	}
+	/* No frame is longer than the MTU on the wire: several were merged (GRO), or will be cut (GSO). */
+	if (a->mtu && h->tp_len > a->mtu + 14 + 8)
+		p->flags |= PKT_FLAGS_GSO;
+	if (a->cooked)
+		cook(p, sll);
+	if (st & TP_STATUS_VLAN_VALID)
+		restore_tag(p, h, a->cooked);
+	if (p->caplen > r->opt.caplen)
+		p->caplen = r->opt.caplen;
+}
+
+int pfri_tp3_recv(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t,
+		  struct pfring_packet *pkt, u_int max)
+{
+	u_char *frame;
+	u_int n;
+
+	if (!t->left) {
+		struct tpacket_hdr_v1 *bh;
+
+		pfri_tp3_release(t);
+		if (!(status(t, t->cur) & TP_STATUS_USER)) {
+			if (t->refilter_ns && pfri_clock_ns(CLOCK_REALTIME) > t->refilter_ns) {
+				t->refilter_ns = 0;
+				if (r->refilter == PFRI_REFILTER_QUEUED)
+					r->refilter = PFRI_REFILTER_NONE;
+			}
+			return 0;
+		}
+		bh = block(t, t->cur);
+		t->walking = true;
+		t->left = bh->num_pkts;
+		t->next = (u_char *)bh - offsetof(struct tpacket_block_desc, hdr.bh1) +
+			  bh->offset_to_first_pkt;
+		if (t->refilter_ns)
+			refilter_check(r, t, bh);
+	}
+	n = min_val(t->left, max);
+	frame = t->next;
+	for (u_int i = 0; i < n; i++) {
+		u_char *after = frame + ((struct tpacket3_hdr *)(void *)frame)->tp_next_offset;
+
+		/* The next header and the line behind it, where the frame's own bytes begin. */
+		__builtin_prefetch(after);
+		__builtin_prefetch(after + 64);
+		describe(r, a, frame, &pkt[i]);
+		frame = after;
+	}
+	t->next = frame;
+	t->left -= n;
+	return (int)n;
+}
+
+void pfri_tp3_release(struct pfri_tp3 *t)
+{
+	if (!t->walking || t->left)
+		return;
+	__atomic_store_n(&block(t, t->cur)->block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	t->cur = t->cur + 1 == t->blocks ? 0 : t->cur + 1;
+	t->walking = false;
+}
