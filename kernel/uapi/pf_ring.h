@@ -206,6 +206,72 @@ typedef enum {
 
 typedef enum { hardware_and_software = 0, hardware_only, software_only } filtering_mode;
 
+/*
+ * Filtering rules (guide 7.10, 7.11 and chapter 10). A zeroed field matches
+ * everything. Ports and addresses in host byte order, except IPv6 addresses.
+ */
+typedef struct {
+	__u32 if_index;
+	__u8 smac[ETH_ALEN], dmac[ETH_ALEN];
+	__u16 vlan_id;
+	__u16 eth_type;
+	__u8 proto;
+	ip_addr shost, dhost;
+	ip_addr shost_mask, dhost_mask;
+	__u16 sport_low, sport_high;
+	__u16 dport_low, dport_high;
+	struct {
+		__u8 flags; /* all of these TCP flags are set */
+	} tcp;
+} filtering_rule_core_fields;
+
+typedef struct {
+	char payload_pattern[32]; /* a string the payload must hold */
+	__u16 filter_plugin_id;   /* plugin that gets filter_plugin_data for matching; 0 none */
+	char filter_plugin_data[FILTER_PLUGIN_DATA_LEN];
+	struct {
+		__u32 tunnel_id; /* GTP TEID, GRE key or VXLAN VNI; NO_TUNNEL_ID matches all */
+		ip_addr shost, dhost, shost_mask, dhost_mask;
+	} tunnel;
+} filtering_rule_extended_fields;
+
+typedef struct {
+	__u16 plugin_id; /* 0: no plugin handles matching packets */
+} filtering_rule_plugin_action;
+
+/* Kept by whoever evaluates the rules; programs leave it zeroed. */
+typedef struct {
+	__u64 last_match_ns;
+	__u64 reserved;
+} filtering_internals;
+
+typedef struct {
+	__u16 rule_id; /* rules are tried from the lowest id to the highest */
+	rule_action_behaviour rule_action;
+	__u8 balance_id, balance_pool; /* pool > 0: forward only if hash % pool == id */
+	__u8 locked;                   /* never purged for being idle */
+	__u8 bidirectional;            /* also with the peers swapped */
+	filtering_rule_core_fields core_fields;
+	filtering_rule_extended_fields extended_fields;
+	filtering_rule_plugin_action plugin_action;
+	char reflector_device_name[REFLECTOR_NAME_LEN];
+	filtering_internals internals;
+} filtering_rule;
+
+/* Exactly one flow, both directions of it. */
+typedef struct {
+	__u16 rule_id;
+	__u16 vlan_id;
+	__u8 ip_version; /* 4 or 6; 0 is taken as 4 */
+	__u8 proto;
+	ip_addr host_peer_a, host_peer_b;
+	__u16 port_peer_a, port_peer_b;
+	rule_action_behaviour rule_action;
+	filtering_rule_plugin_action plugin_action;
+	char reflector_device_name[REFLECTOR_NAME_LEN];
+	filtering_internals internals;
+} hash_filtering_rule;
+
 /* ------------------------------------------------------------------------
  * Part two: the ring.
  *
