@@ -47,7 +47,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#ifndef likely
+#if !defined(likely) && !defined(__cplusplus) /* [[likely]] is an attribute there */
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #endif
