@@ -88,9 +88,10 @@ static int compile(const struct pfri_pcaplib *lib, pcap_t *p, const char *expr, 
 
 	pthread_mutex_lock(&compiler);
 	if (lib->compile(p, &program, expr, optimize, netmask)) {
-		ret = pfri_fail(-EINVAL,
-				"filter \"%.80s\" cannot be compiled: %.120s; see pcap-filter(7)",
-				expr, lib->geterr(p));
+		ret = pfri_fail_because(
+			-EINVAL, lib->geterr(p),
+			"filter \"%.80s\" cannot be compiled: %.120s; see pcap-filter(7)", expr,
+			lib->geterr(p));
 	} else {
 		if (program.bf_len > max) {
 			ret = pfri_fail(-E2BIG,

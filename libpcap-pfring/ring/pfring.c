@@ -372,6 +372,11 @@ u_int16_t pfring_get_caplen(pfring *ring)
 	return ring ? (u_int16_t)min_val(pfri_of(ring)->opt.caplen, 65535u) : 0;
 }
 
+u_int32_t pfring_get_snaplen(pfring *ring)
+{
+	return ring ? pfri_of(ring)->opt.caplen : 0;
+}
+
 u_int16_t pfring_get_slot_header_len(pfring *ring)
 {
 	return ring ? sizeof(struct pfr_rec) : 0;
