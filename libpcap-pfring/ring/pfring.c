@@ -21,7 +21,7 @@ int pfring_enable_ring(pfring *ring)
 		return rc;
 	if (!r->enabled) {
 		r->enabled = true;
-		rc = r->ops->enable(r, true);
+		rc = r->ops->enable ? r->ops->enable(r, true) : 0;
 		if (rc)
 			r->enabled = false;
 	}
@@ -37,7 +37,7 @@ int pfring_disable_ring(pfring *ring)
 		return rc;
 	if (r->enabled) {
 		r->enabled = false;
-		rc = r->ops->enable(r, false);
+		rc = r->ops->enable ? r->ops->enable(r, false) : 0;
 	}
 	return pfri_leave(r, rc);
 }
