@@ -265,3 +265,21 @@ int pfring_compile_filter(int link_type, u_int32_t snaplen, const char *expressi
 	lib->close(p);
 	return ret;
 }
+
+int pfring_filter_packet(const void *insns, u_int len, const void *pkt, u_int32_t caplen,
+			 u_int32_t wire_len)
+{
+	const struct pfring_packet packet = {.data = pkt, .caplen = caplen, .len = wire_len};
+	u_int keep;
+
+	if (!insns || (!pkt && caplen))
+		return pfri_fail(-EINVAL,
+				 "pfring_filter_packet: no program or no packet was given");
+	if (pfri_bpf_check(insns, len) < 0)
+		return pfri_fail(-EINVAL,
+				 "pfring_filter_packet: the %u instructions are no valid BPF "
+				 "program",
+				 len);
+	keep = pfri_bpf_run(insns, &packet, false);
+	return keep > INT32_MAX ? INT32_MAX : (int)keep;
+}
