@@ -169,7 +169,7 @@ static void fill_header(const struct pfri_ring *r, struct pfring_pkthdr *hdr,
 		u_int32_t frag = 0;
 
 		pfri_parse(p->data, p->caplen, 5, &x->parsed_pkt, &frag);
-		x->flags |= frag;
+		x->flags |= frag & PFRI_FRAG_OUTER;
 		if (!x->pkt_hash)
 			x->pkt_hash = pfri_flow_hash(&x->parsed_pkt, frag, cluster_per_flow);
 	}
