@@ -47,7 +47,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#ifndef likely
+#if !defined(likely) && !defined(__cplusplus) /* [[likely]] is an attribute there */
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #endif
@@ -327,6 +327,12 @@ pfring *pfring_open_opts(const char *device_name, const struct pfring_open_optio
 
 /* Text for the last failure on this thread: what failed and what to do. Never NULL. */
 const char *pfring_last_error(void);
+/*
+ * The same failure in the words of whoever else failed first (libpcap's message
+ * for an expression or a file), for programs that know those; where nobody else
+ * did, the sentence of pfring_last_error().
+ */
+const char *pfring_last_cause(void);
 
 /*
  * Up to max packets in one go. timeout_ms: 0 do not wait, negative wait for
@@ -340,6 +346,9 @@ int pfring_recv_batch(pfring *ring, struct pfring_packet *packets, u_int max, in
  * now in force, and closes the gaps. Returns how many are left.
  */
 u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n);
+
+/* Bytes kept of each packet; of a capture file, the snap length in its header. */
+u_int32_t pfring_get_snaplen(pfring *ring);
 
 /* The path in use ("packet", "file" ...), and in *why the reason it was chosen. */
 const char *pfring_get_backend(pfring *ring, const char **why);

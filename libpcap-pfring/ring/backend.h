@@ -188,5 +188,8 @@ static inline u_int64_t pfri_now_ms(void)
 
 /* error.c: says why, for pfring_last_error(); returns err (negative). */
 int pfri_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, where the sentence quotes somebody else's: cause, for pfring_last_cause(). */
+int pfri_fail_because(int err, const char *cause, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif /* PFRI_BACKEND_H */

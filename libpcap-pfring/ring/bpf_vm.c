@@ -122,7 +122,7 @@ static int check_operand(const struct sock_filter *f, unsigned pc, unsigned len)
  * jump to it has written. Like the kernel, an instruction behind a return is
  * taken to be reached from it.
  */
-static int check_memory(const struct sock_filter *insn, unsigned len)
+static bool memory_is_written(const struct sock_filter *insn, unsigned len)
 {
 	u_int16_t written[MAX_INSNS], now = 0;
 	unsigned pc;
@@ -137,7 +137,7 @@ static int check_memory(const struct sock_filter *insn, unsigned len)
 			if (BPF_CLASS(f->code) == BPF_ST || BPF_CLASS(f->code) == BPF_STX)
 				now |= (u_int16_t)(1u << f->k);
 			else if (!(now & (1u << f->k)))
-				return -EINVAL;
+				return false;
 			break;
 		case OP_JUMP:
 			written[pc + 1 + f->k] &= now;
@@ -150,7 +150,7 @@ static int check_memory(const struct sock_filter *insn, unsigned len)
 			break;
 		}
 	}
-	return 0;
+	return true;
 }
 
 int pfri_bpf_check(const struct sock_filter *insn, unsigned len)
@@ -169,7 +169,7 @@ int pfri_bpf_check(const struct sock_filter *insn, unsigned len)
 	}
 	if (BPF_CLASS(insn[len - 1].code) != BPF_RET)
 		return -EINVAL;
-	return loops ? 1 : check_memory(insn, len);
+	return loops || !memory_is_written(insn, len);
 }
 
 static void make_view(struct view *v, const struct pfring_packet *pkt, bool kernel_view)

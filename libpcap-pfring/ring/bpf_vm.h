@@ -21,9 +21,10 @@
 /*
  * 0 if the program is one the kernel would accept (known opcodes, jumps
  * forward and inside, memory words initialised, ends in a return); 1 if only
- * user space can run it, because it jumps back (pcap-filter's protochain);
- * else -EINVAL. pfri_bpf_run() never checks again; it ends a program that
- * jumps back too often with 0.
+ * user space can run it, because it jumps back (libpcap's protochain) or reads
+ * a memory word that it may not have written, which is 0 then (libpcap's
+ * "vlan and geneve"); else -EINVAL. pfri_bpf_run() never checks again; it ends
+ * a program that jumps back too often with 0.
  */
 int pfri_bpf_check(const struct sock_filter *insn, unsigned len);
 

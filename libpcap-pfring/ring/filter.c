@@ -88,9 +88,10 @@ static int compile(const struct pfri_pcaplib *lib, pcap_t *p, const char *expr, 
 
 	pthread_mutex_lock(&compiler);
 	if (lib->compile(p, &program, expr, optimize, netmask)) {
-		ret = pfri_fail(-EINVAL,
-				"filter \"%.80s\" cannot be compiled: %.120s; see pcap-filter(7)",
-				expr, lib->geterr(p));
+		ret = pfri_fail_because(
+			-EINVAL, lib->geterr(p),
+			"filter \"%.80s\" cannot be compiled: %.120s; see pcap-filter(7)", expr,
+			lib->geterr(p));
 	} else {
 		if (program.bf_len > max) {
 			ret = pfri_fail(-E2BIG,
@@ -263,4 +264,22 @@ int pfring_compile_filter(int link_type, u_int32_t snaplen, const char *expressi
 	ret = compile(lib, p, expression ? expression : "", optimize, netmask, insns, max);
 	lib->close(p);
 	return ret;
+}
+
+int pfring_filter_packet(const void *insns, u_int len, const void *pkt, u_int32_t caplen,
+			 u_int32_t wire_len)
+{
+	const struct pfring_packet packet = {.data = pkt, .caplen = caplen, .len = wire_len};
+	u_int keep;
+
+	if (!insns || (!pkt && caplen))
+		return pfri_fail(-EINVAL,
+				 "pfring_filter_packet: no program or no packet was given");
+	if (pfri_bpf_check(insns, len) < 0)
+		return pfri_fail(-EINVAL,
+				 "pfring_filter_packet: the %u instructions are no valid BPF "
+				 "program",
+				 len);
+	keep = pfri_bpf_run(insns, &packet, false);
+	return keep > INT32_MAX ? INT32_MAX : (int)keep;
 }

@@ -3,9 +3,9 @@
  * packet.c - backend "packet:": an AF_PACKET socket with a TPACKET_V3 ring.
  *
  * The path that needs CAP_NET_RAW and nothing else. The socket is
- * afpacket.c's, the ring tpacket.c's; here they are put together. Leaving a
- * fan-out group takes a new socket, so a handle has two legs: the one that
- * captures and, until its ring is empty, the one that did.
+ * afpacket.c's, the ring tpacket.c's; here they are put together. A socket
+ * leaves its fan-out group only by being closed, so a handle that leaves goes
+ * on with a new one, after what the old one's ring still held.
  */
 #include "afpacket.h"
 #include "tpacket.h"
@@ -20,12 +20,11 @@ struct leg {
 
 struct packet {
 	struct leg now;
-	struct leg old;          /* afp.fd -1: none. Muted, and drained before the other. */
-	u_int64_t old_until_ms;  /* its last block is retired by then */
-	u_int64_t old_recv, old_drop;
+	struct pfri_tp3 old;           /* a frozen ring, drained first; map NULL: none */
+	u_int64_t old_recv, old_drop;  /* books of the sockets that are closed */
 	u_int64_t wakeups;
-	u_int last;              /* packets of the last batch */
-	struct leg *from;        /* where the packets handed out lie */
+	u_int last;                    /* packets of the last batch */
+	struct pfri_tp3 *from;         /* where the packets handed out lie */
 };
 
 static struct packet *state(struct pfri_ring *r)
@@ -55,10 +54,7 @@ static int leg_open(struct pfri_ring *r, struct leg *l)
 
 static int packet_open(struct pfri_ring *r)
 {
-	struct packet *p = state(r);
-
-	p->old.afp.fd = -1;
-	return leg_open(r, &p->now);
+	return leg_open(r, &state(r)->now);
 }
 
 static void packet_close(struct pfri_ring *r)
@@ -66,8 +62,7 @@ static void packet_close(struct pfri_ring *r)
 	struct packet *p = state(r);
 
 	leg_close(r, &p->now);
-	if (p->old.afp.fd >= 0)
-		leg_close(r, &p->old);
+	pfri_tp3_close(&p->old);
 }
 
 static int packet_set_filter(struct pfri_ring *r)
@@ -126,40 +121,24 @@ static int packet_enable(struct pfri_ring *r, bool on)
 	return start(r, &p->now);
 }
 
-/* The leg that left its group is empty for good: keep its books, free it. */
-static void retire_old(struct pfri_ring *r, struct packet *p)
-{
-	struct pfring_stats64 st = {0};
-
-	pfri_afp_stats(r, &p->old.afp, &st);
-	p->old_recv += st.recv;
-	p->old_drop += st.drop;
-	leg_close(r, &p->old);
-	r->net_fd = r->select_fd = p->now.afp.fd;
-}
-
-static u_int drain_ms(const struct leg *l)
-{
-	return 4 * l->tp3.retire_ms + 20;
-}
-
 static int packet_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 {
 	struct packet *p = state(r);
 	int n;
 
-	if (p->old.afp.fd >= 0) {
+	if (p->old.map) {
 		p->from = &p->old;
-		n = pfri_tp3_recv(r, &p->old.afp, &p->old.tp3, pkt, max);
-		if (n || pfri_now_ms() < p->old_until_ms)
+		n = pfri_tp3_recv(r, &p->now.afp, &p->old, pkt, max);
+		if (n)
 			return n;
-		retire_old(r, p);
+		pfri_tp3_close(&p->old);
 	}
-	p->from = &p->now;
+	p->from = &p->now.tp3;
 	n = pfri_tp3_recv(r, &p->now.afp, &p->now.tp3, pkt, max);
 	p->last = (u_int)n;
 	if (n == 0 && p->now.afp.gone)
-		return pfri_afp_gone(r, &p->now.afp, drain_ms(&p->now));
+		/* The open block comes when its time is over, twice at the most. */
+		return pfri_afp_gone(r, &p->now.afp, 4 * p->now.tp3.retire_ms + 20);
 	return n;
 }
 
@@ -168,7 +147,7 @@ static void packet_release(struct pfri_ring *r)
 	struct packet *p = state(r);
 
 	if (p->from)
-		pfri_tp3_release(&p->from->tp3);
+		pfri_tp3_release(p->from);
 }
 
 static int packet_poll(struct pfri_ring *r, int timeout_ms)
@@ -176,15 +155,14 @@ static int packet_poll(struct pfri_ring *r, int timeout_ms)
 	struct packet *p = state(r);
 	int rc;
 
-	if (pfri_tp3_ready(&p->now.tp3))
+	if (p->old.map || pfri_tp3_ready(&p->now.tp3))
 		return 1;
-	if (p->old.afp.fd >= 0 && (timeout_ms < 0 || timeout_ms > 5))
-		timeout_ms = 5;
 	/*
 	 * Under load a wake-up costs more than what it brings: while packets keep
 	 * coming, sleep a little first (the wake descriptor still ends it at once).
 	 */
-	if (p->last >= NAP_FROM && !r->opt.immediate && (timeout_ms < 0 || timeout_ms > NAP_MS)) {
+	if (p->last >= NAP_FROM && !r->opt.immediate && r->watermark > 1 &&
+	    (timeout_ms < 0 || timeout_ms > NAP_MS)) {
 		struct pollfd wake = {.fd = r->wake_fd, .events = POLLIN};
 
 		p->last = 0;
@@ -217,27 +195,31 @@ static int packet_set_cluster(struct pfri_ring *r, u_int id, u_int consumer, clu
 	return pfri_afp_set_cluster(r, &state(r)->now.afp, id, type);
 }
 
-/* A socket leaves its group only by being closed: go on with a new one. */
+/* The other members have the share of this one from the moment its socket is closed. */
 static int packet_remove_from_cluster(struct pfri_ring *r)
 {
+	struct timespec in_flight = {.tv_nsec = 1000000};
 	struct packet *p = state(r);
+	struct pfring_stats64 st = {0};
 	struct leg fresh;
 	int rc;
 
 	if (p->now.afp.cluster < 0)
 		return pfri_fail(-ENOENT, "the ring is in no cluster");
-	if (p->old.afp.fd >= 0)
-		return pfri_fail(-EBUSY, "packets of the last cluster are still queued");
+	if (p->old.map)
+		return pfri_fail(-EBUSY, "packets of the last cluster are still queued: read them first");
 	if (!p->now.afp.bound) {
 		p->now.afp.cluster = -1;
 		return 0;
 	}
 	rc = leg_open(r, &fresh);
-	if (!rc && r->enabled) {
-		/* The old one stops first: no packet can come twice. */
-		rc = pfri_afp_mute(&p->now.afp);
-		if (!rc)
-			rc = start(r, &fresh);
+	if (rc)
+		return rc;
+	/* Muted, and the last packets on their way copied, the ring holds still. */
+	rc = pfri_afp_mute(&p->now.afp);
+	if (!rc) {
+		nanosleep(&in_flight, NULL);
+		rc = pfri_tp3_freeze(&p->now.tp3);
 	}
 	if (rc) {
 		leg_close(r, &fresh);
@@ -246,12 +228,15 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 			pfri_afp_filter(r, &p->now.afp);
 		return rc;
 	}
-	p->old = p->now;
-	p->now = fresh;
-	if (p->from == &p->now)
+	pfri_afp_stats(r, &p->now.afp, &st);
+	p->old_recv += st.recv;
+	p->old_drop += st.drop;
+	p->old = p->now.tp3;
+	if (p->from == &p->now.tp3)
 		p->from = &p->old;
-	p->old_until_ms = pfri_now_ms() + drain_ms(&p->old);
-	return 0;
+	close(p->now.afp.fd);
+	p->now = fresh;
+	return r->enabled ? start(r, &p->now) : 0;
 }
 
 static int packet_stats(struct pfri_ring *r, struct pfring_stats64 *st)
@@ -259,12 +244,10 @@ static int packet_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	struct packet *p = state(r);
 
 	pfri_afp_stats(r, &p->now.afp, st);
-	if (p->old.afp.fd >= 0)
-		pfri_afp_stats(r, &p->old.afp, st);
 	st->recv += p->old_recv;
 	st->drop += p->old_drop;
 	st->ring_bytes = p->now.tp3.bytes;
-	st->queued_bytes = pfri_tp3_queued(&p->now.tp3);
+	st->queued_bytes = pfri_tp3_queued(&p->now.tp3) + pfri_tp3_queued(&p->old);
 	st->wakeups = p->wakeups;
 	return 0;
 }

@@ -21,7 +21,7 @@ int pfring_enable_ring(pfring *ring)
 		return rc;
 	if (!r->enabled) {
 		r->enabled = true;
-		rc = r->ops->enable(r, true);
+		rc = r->ops->enable ? r->ops->enable(r, true) : 0;
 		if (rc)
 			r->enabled = false;
 	}
@@ -37,7 +37,7 @@ int pfring_disable_ring(pfring *ring)
 		return rc;
 	if (r->enabled) {
 		r->enabled = false;
-		rc = r->ops->enable(r, false);
+		rc = r->ops->enable ? r->ops->enable(r, false) : 0;
 	}
 	return pfri_leave(r, rc);
 }
@@ -200,7 +200,7 @@ int pfring_set_bpf_program(pfring *ring, const void *insns, u_int len)
 	if (len > PFRI_MAXINSNS)
 		return pfri_fail(-E2BIG, "a filter of %u instructions is too long; %u is the most", len,
 				 PFRI_MAXINSNS);
-	if (pfri_bpf_check(insns, len))
+	if (pfri_bpf_check(insns, len) < 0)
 		return pfri_fail(-EINVAL, "the filter's bytecode is not a valid BPF program");
 	rc = pfri_enter(r);
 	if (rc)
@@ -370,6 +370,11 @@ u_int32_t pfring_get_ring_id(pfring *ring)
 u_int16_t pfring_get_caplen(pfring *ring)
 {
 	return ring ? (u_int16_t)min_val(pfri_of(ring)->opt.caplen, 65535u) : 0;
+}
+
+u_int32_t pfring_get_snaplen(pfring *ring)
+{
+	return ring ? pfri_of(ring)->opt.caplen : 0;
 }
 
 u_int16_t pfring_get_slot_header_len(pfring *ring)

@@ -127,6 +127,36 @@ u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t)
 	return bytes;
 }
 
+int pfri_tp3_freeze(struct pfri_tp3 *t)
+{
+	u_char *copy = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u_int i = t->cur, n;
+
+	if (copy == MAP_FAILED)
+		return pfri_fail(-ENOMEM, "no memory to keep what is queued");
+	/* Full blocks from the reader's on; the one behind them is the kernel's open one. */
+	for (n = 0; n < t->blocks; n++) {
+		bool open = !(status(t, i) & TP_STATUS_USER);
+		size_t at = (size_t)i * t->block_size;
+
+		memcpy(copy + at, t->map + at, t->block_size);
+		if (open) {
+			struct tpacket_block_desc *bd = (void *)(copy + at);
+
+			bd->hdr.bh1.block_status = bd->hdr.bh1.num_pkts ? TP_STATUS_USER : 0;
+			break;
+		}
+		i = i + 1 == t->blocks ? 0 : i + 1;
+	}
+	if (mremap(copy, t->bytes, t->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, t->map) == MAP_FAILED) {
+		int err = -errno;
+
+		munmap(copy, t->bytes);
+		return pfri_fail(err, "cannot keep what is queued: %s", strerror(-err));
+	}
+	return 0;
+}
+
 void pfri_tp3_refilter(struct pfri_ring *r, struct pfri_tp3 *t)
 {
 	/*

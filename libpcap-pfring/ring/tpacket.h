@@ -37,6 +37,13 @@ bool pfri_tp3_ready(const struct pfri_tp3 *t);
 /* A new filter is attached: what is queued now needs it in user space (r->refilter). */
 void pfri_tp3_refilter(struct pfri_ring *r, struct pfri_tp3 *t);
 
+/*
+ * Turns the ring of a muted socket into a private copy at the same address:
+ * pointers into it stay good, the socket can be closed, and walking goes on
+ * until the copy is empty.
+ */
+int pfri_tp3_freeze(struct pfri_tp3 *t);
+
 u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t);
 
 #endif /* PFRI_TPACKET_H */

@@ -33,11 +33,23 @@ static void test_threads_do_not_see_each_others_failures(void **state)
 	assert_string_equal(pfring_last_error(), "mine");
 }
 
+static void test_the_cause_is_what_somebody_else_said(void **state)
+{
+	(void)state;
+	pfri_fail_because(-EINVAL, "syntax error", "filter \"%s\": syntax error", "foo");
+	assert_string_equal(pfring_last_cause(), "syntax error");
+	assert_string_equal(pfring_last_error(), "filter \"foo\": syntax error");
+	assert_int_equal(errno, EINVAL);
+	pfri_fail(-ENODEV, "no such device");
+	assert_string_equal(pfring_last_cause(), "no such device");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_failure_is_told_with_its_errno),
 		cmocka_unit_test(test_threads_do_not_see_each_others_failures),
+		cmocka_unit_test(test_the_cause_is_what_somebody_else_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

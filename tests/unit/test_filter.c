@@ -237,6 +237,34 @@ static void test_the_public_call_compiles_for_any_link_type(void **state)
 	free(prog);
 }
 
+static void test_a_program_is_run_over_bytes_as_they_are(void **state)
+{
+	static const u_char tagged_arp[60] = {[12] = 0x81, 0, 0, 5, 8, 6};
+	static const u_char arp[60] = {[12] = 8, 6};
+	struct sock_filter insn[32];
+	int n = pfring_compile_filter(1, 96, "vlan 5 and arp", 1, 0, insn, 32);
+
+	(void)state;
+	assert_true(n > 0);
+	assert_int_equal(pfring_filter_packet(insn, (u_int)n, tagged_arp, 60, 60), 96);
+	assert_int_equal(pfring_filter_packet(insn, (u_int)n, arp, 60, 60), 0);
+	/* Loads beyond the captured bytes refuse the packet; "len" is the wire's. */
+	assert_int_equal(pfring_filter_packet(insn, (u_int)n, tagged_arp, 17, 60), 0);
+	assert_int_equal(pfring_filter_packet(insn, (u_int)n, NULL, 0, 60), 0);
+	n = pfring_compile_filter(1, 0, "len > 1000", 1, 0, insn, 32);
+	assert_int_equal(pfring_filter_packet(insn, (u_int)n, arp, 60, 1001), MAX_CAPLEN);
+	assert_int_equal(pfring_filter_packet(insn, (u_int)n, arp, 60, 1000), 0);
+	/* A verdict of 2^32 - 1 is "everything", not an error. */
+	insn[0] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+	assert_int_equal(pfring_filter_packet(insn, 1, arp, 60, 60), INT32_MAX);
+	/* No return at the end, no program, no packet. */
+	insn[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, 1);
+	assert_int_equal(pfring_filter_packet(insn, 1, arp, 60, 60), -EINVAL);
+	assert_int_equal(pfring_filter_packet(insn, 0, arp, 60, 60), -EINVAL);
+	assert_int_equal(pfring_filter_packet(NULL, 1, arp, 60, 60), -EINVAL);
+	assert_int_equal(pfring_filter_packet(insn, 1, NULL, 60, 60), -EINVAL);
+}
+
 static void *compile_many(void *arg)
 {
 	struct sock_filter insn[64];
@@ -277,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_a_program_too_long_for_the_kernel_is_refused),
 		cmocka_unit_test(test_the_return_value_is_the_snap_length),
 		cmocka_unit_test(test_the_public_call_compiles_for_any_link_type),
+		cmocka_unit_test(test_a_program_is_run_over_bytes_as_they_are),
 		cmocka_unit_test(test_threads_may_compile_at_once),
 	};
 

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The benchmarks by name, and the figures that the issues ask for.
+
+A benchmark is an experiment, its modes and its cases; all of it runs
+interleaved. A goal is a comparison inside one benchmark. Add a figure here
+and it is measured, judged and shown in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import modes as m
+from experiments import (
+    AddedCost,
+    AddedOnTwoCores,
+    Burst,
+    Delivery,
+    Experiment,
+    FileRead,
+    IdleMemory,
+    ImportTime,
+    LosslessRate,
+    ReceiverCpu,
+    TcpThroughput,
+    program,
+)
+from modes import Case, Mode
+
+
+@dataclass(frozen=True)
+class Goal:
+    """mode compared with peer (None: an absolute limit) in one case of a benchmark."""
+
+    issue: int
+    text: str
+    mode: str
+    peer: str | None
+    limit: float
+    case: int = 0
+    at_most: bool = True
+
+
+@dataclass(frozen=True)
+class Bench:
+    name: str
+    title: str
+    experiment: Experiment
+    modes: list[Mode]
+    cases: list[Case]
+    goals: list[Goal] = field(default_factory=list)
+    # The mode whose value is subtracted from all others before anything is compared.
+    base: str | None = None
+    repetitions: int = 9
+    # Modes that make sense in some cases only.
+    only: dict[str, set[int]] = field(default_factory=dict)
+
+    def modes_of(self, case: int) -> list[Mode]:
+        return [x for x in self.modes if case in self.only.get(x.name, {case})]
+
+
+RATE = 100_000
+SMALL, FAST = Case(60, RATE), Case(60, 500_000)
+LARGE, LARGE_CUT = Case(1514, RATE), Case(1514, RATE, 96)
+REJECT = "tcp port 443"
+
+
+def _c_modes() -> list[Mode]:
+    return [m.libpcap(), m.ours("packet"), m.ours("bpf"), m.ours("pfring")]
+
+
+def _c_count() -> Bench:
+    goals = []
+    for backend, limit in (("packet", 1.0), ("bpf", 0.75)):
+        for i, label in enumerate(("64 B, 100 kpps", "64 B, 500 kpps", "1514 B, 100 kpps")):
+            # Issue 3 asks 0.75 for small packets; whole large ones stay under issue 2's figure.
+            goal = limit if i < 2 else 1.0
+            issue = 3 if backend == "bpf" else 2
+            text = f"C count loop, {backend}:, CPU per packet of libpcap's, {label}"
+            goals.append(Goal(issue, text, backend, "libpcap", goal, i))
+        text = f"C count loop, {backend}:, snaplen 96 on 1514 B, of libpcap's"
+        goals.append(Goal(2, text, backend, "libpcap", 0.6, 3))
+    cases = [SMALL, FAST, LARGE, LARGE_CUT]
+    return Bench(
+        "c-count", "Receiver CPU of a C counting loop", ReceiverCpu(), _c_modes(), cases, goals
+    )
+
+
+def _c_rate() -> Bench:
+    goals = [
+        Goal(3, "highest lossless rate, 64 B, bpf:, of libpcap's", "bpf", "libpcap", 1.2, 0, False),
+    ]
+    cases = [Case(60), Case(1514)]
+    return Bench("c-rate", "Highest rate without loss", LosslessRate(), _c_modes(), cases, goals)
+
+
+def _bpf_added() -> Bench:
+    modes = [m.none(), m.libpcap(), m.libpcap(262144), m.ours("packet"), m.ours("bpf"), m.coarse()]
+    # Large frames at a rate that every reader can follow: what is lost costs less to capture.
+    large = 400_000
+    cases = [
+        Case(60),
+        Case(1514, large),
+        Case(1514, large, 96),
+        Case(60, filter=REJECT),
+        Case(60, 1_000_000),
+    ]
+    whole = m.libpcap(262144).name
+    goals = [
+        Goal(3, "cost added to the sending core, 64 B, of libpcap's", "bpf", "libpcap", 0.55),
+        Goal(3, "the same, coarse time stamps", "bpf, coarse", "libpcap", 0.35),
+        Goal(3, "added, 1514 B copied whole", "bpf", "libpcap", 0.9, 1),
+        Goal(3, "added, snaplen 96 on 1514 B, of libpcap whole", "bpf", whole, 0.3, 2),
+        Goal(3, "added, a filter that rejects everything", "bpf", "libpcap", 1.1, 3),
+    ]
+    return Bench(
+        *("bpf-added", "Cost added to the sending core", AddedCost(), modes, cases, goals, "none"),
+        only={whole: {2}},
+    )
+
+
+def _bpf_two_cores() -> Bench:
+    modes = [m.none(), m.libpcap(), m.ours("packet"), m.ours("bpf")]
+    goals = [Goal(3, "added per core, two producing cores", "bpf", "libpcap", 0.6)]
+    return Bench(
+        *("bpf-two-cores", "Cost added with two sending cores", AddedOnTwoCores(), modes),
+        *([Case(60)], goals, "none"),
+    )
+
+
+def _bpf_tcp() -> Bench:
+    modes = [m.none(), m.libpcap(), m.ours("packet"), m.ours("bpf")]
+    goals = [
+        Goal(3, "TCP throughput under capture, of uncaptured", "bpf", "none", 0.95, 0, False),
+        Goal(3, "the same, snaplen 96", "bpf", "none", 0.95, 1, False),
+    ]
+    cases = [Case(1514), Case(1514, snaplen=96)]
+    return Bench("bpf-tcp", "A TCP stream while captured", TcpThroughput(), modes, cases, goals)
+
+
+def _immediate() -> Bench:
+    modes = [m.prompt(x) for x in ("libpcap", "packet", "bpf", "overlay")]
+    goals = [Goal(5, "immediate mode, median delivery, of libpcap's", "overlay", "libpcap", 1.2)]
+    title = "Delay in immediate mode"
+    return Bench("immediate", title, Delivery(), modes, [Case(60, 2000)], goals)
+
+
+def _python_way(way: str, limit: float, what: str) -> Bench:
+    modes = [m.pcapy_ng(way), *(m.pcapy_ours(way, b) for b in ("packet", "bpf"))]
+    if way == "next":
+        modes += [m.ring(w, b) for w in ("read", "iter") for b in ("packet", "bpf")]
+    peer = m.pcapy_ng(way).name
+    goals = [
+        Goal(2, f"{what}, {b}:, of pcapy-ng's", m.pcapy_ours(way, b).name, peer, limit)
+        for b in ("packet", "bpf")
+    ]
+    if way == "next":
+        goals += [
+            Goal(2, f"read(1024), {b}:, of pcapy-ng's next()", m.ring("read", b).name, peer, 0.25)
+            for b in ("packet", "bpf")
+        ]
+    cases = [SMALL, LARGE]
+    title = f"Receiver CPU in Python: {what}"
+    return Bench(f"python-{way}", title, ReceiverCpu(), modes, cases, goals)
+
+
+def _file_iter() -> Bench:
+    ways = [
+        ("pcapy-ng loop", "pcapy"),
+        ("pfring.pcapy loop", "compat"),
+        ("Ring iterator", "ring"),
+        ("Ring read(1024)", "read"),
+    ]
+    modes = [program(name, "bench/rx_file.py", way) for name, way in ways]
+    # The issue says "at least 2.5x": packets per second, so 1/2.5 of the time.
+    goals = [Goal(2, "file:, iterate, time of pcapy-ng's loop", modes[2].name, modes[0].name, 0.4)]
+    return Bench("file-iter", "Reading 1M x 64 B", FileRead(), modes, [Case(64)], goals)
+
+
+def _import() -> Bench:
+    modes = [
+        program(f"import {x}", "-c", f"import {x}") for x in ("pcapy", "pfring", "pfring.pcapy")
+    ]
+    goals = [Goal(2, "importing pfring, ms", modes[1].name, None, 60)]
+    return Bench("import", "Import time", ImportTime(), modes, [Case()], goals, repetitions=20)
+
+
+def _memory() -> Bench:
+    modes = [
+        m.libpcap(),
+        *(m.ours(b) for b in ("packet", "bpf")),
+        m.pcapy_ng("loop"),
+        *(m.pcapy_ours("loop", b) for b in ("packet", "bpf")),
+        *(m.ring("iter", b) for b in ("packet", "bpf")),
+    ]
+    goals = [
+        Goal(2, f"resident memory, idle, {b}:, MiB", m.ring("iter", b).name, None, 40)
+        for b in ("packet", "bpf")
+    ]
+    return Bench("memory", "Memory of an idle capture", IdleMemory(), modes, [Case()], goals)
+
+
+def _tcpdump() -> list[Bench]:
+    pair = [m.tcpdump(False), m.tcpdump(True)]
+    names = [x.name for x in pair]
+    count = Bench(
+        *("tcpdump-count", "Receiver CPU of tcpdump -w /dev/null", ReceiverCpu(), pair),
+        [SMALL, LARGE],
+    )
+    added = Bench(
+        *("tcpdump-added", "Cost added by tcpdump", AddedCost(), [m.none(), *pair]),
+        [Case(60), Case(1514, 400_000)],
+        [
+            Goal(5, "added by tcpdump, 64 B, of system libpcap's", names[1], names[0], 0.6),
+            Goal(5, "added by tcpdump, 1514 B whole", names[1], names[0], 0.95, 1),
+        ],
+        "none",
+    )
+    rate = Bench(
+        *("tcpdump-rate", "tcpdump's highest rate without loss", LosslessRate(), pair),
+        [Case(60)],
+        [Goal(5, "tcpdump's highest lossless rate, 64 B", names[1], names[0], 1.2, 0, False)],
+    )
+    large = [m.tcpdump(o, "-B", "2048") for o in (False, True)]
+    burst = Bench(
+        *("tcpdump-burst", "Kept of 100,000 frames while stopped", Burst(), pair),
+        [Case(60)],
+        [Goal(5, "burst of 100,000 into a stopped tcpdump, kept", names[1], None, 1e5, 0, False)],
+        repetitions=3,
+    )
+    small = Bench(
+        *("tcpdump-burst-2048", "The same with -B 2048", Burst(), large),
+        [Case(60)],
+        [Goal(5, "the same, -B 2048, of system libpcap's", names[1], names[0], 1.4, 0, False)],
+        repetitions=3,
+    )
+    return [count, added, rate, burst, small]
+
+
+def catalogue() -> dict[str, Bench]:
+    benches = [
+        _c_count(),
+        _c_rate(),
+        _bpf_added(),
+        _bpf_two_cores(),
+        _bpf_tcp(),
+        _immediate(),
+        _python_way("loop", 0.6, "counting callback"),
+        _python_way("next", 0.5, "next()"),
+        _python_way("fields", 0.4, "callback with getts and getlen"),
+        _file_iter(),
+        _import(),
+        _memory(),
+        *_tcpdump(),
+    ]
+    return {b.name: b for b in benches}

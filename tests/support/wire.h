@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wire.h - a veth pair in a network namespace of this process alone.
+ *
+ * For C tests that need packets: nothing is named, nothing is left behind,
+ * and nothing else is on the wire (no IPv6, no neighbours).
+ */
+#ifndef TEST_WIRE_H
+#define TEST_WIRE_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Ends the test program: without root there is nothing to show. */
+static inline void wire_die(const char *what)
+{
+	fprintf(stderr, "%s: %s (this test needs root and iproute2)\n", what, strerror(errno));
+	exit(1);
+}
+
+static inline void wire_run(const char *command)
+{
+	if (system(command))
+		wire_die(command);
+}
+
+/* The two ends are gen0 and cap0; both are up when this returns. */
+static inline void wire_setup(void)
+{
+	if (unshare(CLONE_NEWNET))
+		wire_die("unshare");
+	wire_run(
+		"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+	wire_run("ip link add gen0 type veth peer name cap0");
+	wire_run("ip link set lo up && ip link set gen0 up && ip link set cap0 up");
+	for (int tries = 0; tries < 100; tries++) {
+		if (!system("ip -br link show cap0 | grep -qw LOWER_UP"))
+			return;
+		usleep(10000);
+	}
+	wire_die("cap0 does not come up");
+}
+
+/* A packet socket on an interface; receiving only if proto is not 0. */
+static inline int wire_socket(const char *ifname, int proto)
+{
+	struct sockaddr_ll sll = {.sll_family = AF_PACKET,
+				  .sll_protocol = htons((unsigned short)proto),
+				  .sll_ifindex = (int)if_nametoindex(ifname)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), bytes = 4 << 20;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sll, sizeof(sll)))
+		wire_die(ifname);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	return fd;
+}
+
+static inline bool wire_readable(int fd, int timeout_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+#endif
