@@ -54,6 +54,7 @@ enum pfri_cap {
 	PFRI_CAP_SELECT = 1 << 7, /* the descriptor becomes readable */
 	PFRI_CAP_KERNEL_VIEW = 1 << 8, /* filters see stripped tags as the kernel does */
 	PFRI_CAP_EOF = 1 << 9,
+	PFRI_CAP_CUTS = 1 << 10, /* recv_batch itself cuts packets to opt.caplen */
 };
 
 struct pfri_ops {

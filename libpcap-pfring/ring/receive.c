@@ -23,7 +23,7 @@ void pfri_soft_update(struct pfri_ring *r)
 		soft |= PFRI_SOFT_DIRECTION;
 	if (r->sampling > 1)
 		soft |= PFRI_SOFT_SAMPLING;
-	if (r->opt.caplen < MAX_CAPLEN)
+	if (r->opt.caplen < MAX_CAPLEN && !(r->ops->caps & PFRI_CAP_CUTS))
 		soft |= PFRI_SOFT_CAPLEN;
 	r->soft = soft;
 }
@@ -94,7 +94,8 @@ static int check_state(struct pfri_ring *r)
 	if (atomic_load_explicit(&r->shut, memory_order_relaxed))
 		return pfri_fail(-EPIPE, "the ring was shut down");
 	if (!r->enabled)
-		return pfri_fail(-ENETDOWN, "the ring is not enabled; call pfring_enable_ring() first");
+		return pfri_fail(-ENETDOWN,
+				 "the ring is not enabled; call pfring_enable_ring() first");
 	if (r->mode == send_only_mode || r->mode == management_only_mode)
 		return pfri_fail(-EOPNOTSUPP, "the ring's socket mode is send-only");
 	return 0;
@@ -428,7 +429,8 @@ int pfring_next_pkt_raw_timestamp(pfring *ring, u_int64_t *timestamp_ns)
 	int rc;
 
 	if (!timestamp_ns)
-		return pfri_fail(-EINVAL, "pfring_next_pkt_raw_timestamp: no place for it was given");
+		return pfri_fail(-EINVAL,
+				 "pfring_next_pkt_raw_timestamp: no place for it was given");
 	rc = pfri_enter(r);
 	if (rc)
 		return rc;
@@ -466,8 +468,8 @@ int pfring_poll(pfring *ring, u_int wait_duration)
 		return rc;
 	rc = check_state(r);
 	if (rc == 0)
-		rc = r->head < r->count ?
-			     1 :
-			     r->ops->poll(r, wait_duration > INT32_MAX ? -1 : (int)wait_duration);
+		rc = r->head < r->count
+			     ? 1
+			     : r->ops->poll(r, wait_duration > INT32_MAX ? -1 : (int)wait_duration);
 	return pfri_leave(r, rc);
 }

@@ -23,28 +23,33 @@
 
 #include "tpacket.h"
 
-#define SLL_LEN        16
+#define SLL_LEN 16
 #define FRAME_OVERHEAD 256 /* header, address, alignment and reserve, rounded up generously */
-#define MAX_GSO_FRAME  (65535 + 14 + 8)
-#define DEFAULT_BYTES  (8u << 20) /* a short retire time spends blocks that are not full */
-#define BATCHED_BYTES  (4u << 20)
+#define MAX_GSO_FRAME (65535 + 14 + 8)
+#define SMALL_BLOCK (16u << 10)
+#define LARGE_BLOCK (256u << 10)
+#define DEFAULT_BYTES (8u << 20) /* a short retire time spends blocks that are not full */
+#define BATCHED_BYTES (4u << 20)
 #define DEFAULT_RETIRE 2 /* ms; a packet waits at most twice that */
 
 /*
  * A block must hold the longest frame. Beyond that, small blocks waste less
  * when the retire timer closes them, larger ones wake the reader less often.
  */
-static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a)
+static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a, bool batched,
+			     u_int64_t want)
 {
 	u_int frame = a->offload || !a->mtu ? MAX_GSO_FRAME : a->mtu + 14 + 8;
-	u_int page = (u_int)sysconf(_SC_PAGESIZE);
+	u_int page = (u_int)sysconf(_SC_PAGESIZE), least = SMALL_BLOCK;
 	u_int size;
 
+	if (batched)
+		least = want / 8 < LARGE_BLOCK ? (u_int)(want / 8) : LARGE_BLOCK;
 	if (frame > r->opt.caplen)
 		frame = r->opt.caplen;
 	size = frame + FRAME_OVERHEAD + (u_int)sizeof(struct tpacket_block_desc);
-	if (size < 16384)
-		size = 16384;
+	if (size < least)
+		size = least;
 	return (size + page - 1) & ~(page - 1);
 }
 
@@ -53,19 +58,20 @@ int pfri_tp3_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t)
 	int version = TPACKET_V3, reserve = a->cooked ? SLL_LEN + 4 : 0;
 	struct tpacket_req3 req = {0};
 	u_int64_t want = r->opt.buffer_bytes;
+	bool batched;
 
-	t->retire_ms = r->opt.immediate	     ? 1 :
-		       r->opt.timeout_ms > 0 ? (u_int)r->opt.timeout_ms :
-					       DEFAULT_RETIRE;
+	t->retire_ms = r->opt.immediate	       ? 1
+		       : r->opt.timeout_ms > 0 ? (u_int)r->opt.timeout_ms
+					       : DEFAULT_RETIRE;
+	batched = t->retire_ms >= PFRI_TP3_BATCHED_MS;
 	if (!want)
-		want = t->retire_ms >= 20 ? BATCHED_BYTES : DEFAULT_BYTES;
+		want = batched ? BATCHED_BYTES : DEFAULT_BYTES;
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
 		return pfri_fail(-errno, "the kernel has no TPACKET_V3: %s", strerror(errno));
-	if (reserve &&
-	    setsockopt(a->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)) < 0)
+	if (reserve && setsockopt(a->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)) < 0)
 		return pfri_fail(-errno, "cannot reserve room for cooked headers: %s",
 				 strerror(errno));
-	req.tp_block_size = pick_block_size(r, a);
+	req.tp_block_size = pick_block_size(r, a, batched, want);
 	req.tp_block_nr = (u_int)(want / req.tp_block_size);
 	if (req.tp_block_nr < 4)
 		req.tp_block_nr = 4;
@@ -102,7 +108,8 @@ void pfri_tp3_close(struct pfri_tp3 *t)
 
 static struct tpacket_hdr_v1 *block(const struct pfri_tp3 *t, u_int i)
 {
-	return &((struct tpacket_block_desc *)(void *)(t->map + (size_t)i * t->block_size))->hdr.bh1;
+	return &((struct tpacket_block_desc *)(void *)(t->map + (size_t)i * t->block_size))
+			->hdr.bh1;
 }
 
 static u_int status(const struct pfri_tp3 *t, u_int i)
@@ -129,7 +136,8 @@ u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t)
 
 int pfri_tp3_freeze(struct pfri_tp3 *t)
 {
-	u_char *copy = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u_char *copy =
+		mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	u_int i = t->cur, n;
 
 	if (copy == MAP_FAILED)
@@ -168,10 +176,10 @@ void pfri_tp3_refilter(struct pfri_ring *r, struct pfri_tp3 *t)
 }
 
 /* At a block's start: are the packets that an older filter took all behind us? */
-static void refilter_check(struct pfri_ring *r, struct pfri_tp3 *t,
-			   const struct tpacket_hdr_v1 *bh)
+static void refilter_check(struct pfri_ring *r, struct pfri_tp3 *t, const struct tpacket_hdr_v1 *bh)
 {
-	u_int64_t first = (u_int64_t)bh->ts_first_pkt.ts_sec * 1000000000u + bh->ts_first_pkt.ts_nsec;
+	u_int64_t first =
+		(u_int64_t)bh->ts_first_pkt.ts_sec * 1000000000u + bh->ts_first_pkt.ts_nsec;
 
 	if (first > t->refilter_ns) {
 		t->refilter_ns = 0;
@@ -202,7 +210,8 @@ static void cook(struct pfring_packet *p, const struct sockaddr_ll *sll)
 /* Puts the tag back: at 12 behind the addresses, or before the protocol of a cooked header. */
 static void restore_tag(struct pfring_packet *p, const struct tpacket3_hdr *h, bool cooked)
 {
-	u_int16_t tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid : ETH_P_8021Q;
+	u_int16_t tpid =
+		h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid : ETH_P_8021Q;
 	u_int16_t tag[2] = {htons(tpid), htons((u_int16_t)h->hv1.tp_vlan_tci)};
 	u_int at = cooked ? SLL_LEN - 2 : 2 * ETH_ALEN;
 	u_char *from = (u_char *)(uintptr_t)p->data;
@@ -251,7 +260,8 @@ static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char
 		if (st & TP_STATUS_TS_RAW_HARDWARE)
 			p->flags |= PKT_FLAGS_TS_HARDWARE;
 	}
-	/* No frame is longer than the MTU on the wire: several were merged (GRO), or will be cut (GSO). */
+	/* No frame is longer than the MTU on the wire: several were merged (GRO), or will be cut
+	 * (GSO). */
 	if (a->mtu && h->tp_len > a->mtu + 14 + 8)
 		p->flags |= PKT_FLAGS_GSO;
 	if (a->cooked)
@@ -291,11 +301,16 @@ int pfri_tp3_recv(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t,
 	n = min_val(t->left, max);
 	frame = t->next;
 	for (u_int i = 0; i < n; i++) {
-		u_char *after = frame + ((struct tpacket3_hdr *)(void *)frame)->tp_next_offset;
+		u_int step = ((struct tpacket3_hdr *)(void *)frame)->tp_next_offset;
+		u_char *after = frame + step;
 
-		/* The next header and the line behind it, where the frame's own bytes begin. */
-		__builtin_prefetch(after);
-		__builtin_prefetch(after + 64);
+		/*
+		 * A header and the line behind it, where the frame's own bytes begin.
+		 * Frames in a row are mostly of one size: look three ahead, for a line
+		 * takes longer to come from the other core than a frame to describe.
+		 */
+		__builtin_prefetch(after + 2 * (size_t)step);
+		__builtin_prefetch(after + 2 * (size_t)step + 64);
 		describe(r, a, frame, &pkt[i]);
 		frame = after;
 	}
@@ -311,4 +326,5 @@ void pfri_tp3_release(struct pfri_tp3 *t)
 	__atomic_store_n(&block(t, t->cur)->block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	t->cur = t->cur + 1 == t->blocks ? 0 : t->cur + 1;
 	t->walking = false;
+	t->released++;
 }

@@ -11,17 +11,21 @@
 
 #include "afpacket.h"
 
+/* From this retire time on the user prefers batches to promptness. */
+#define PFRI_TP3_BATCHED_MS 20
+
 struct pfri_tp3 {
-	u_char *map;          /* NULL: no ring */
+	u_char *map; /* NULL: no ring */
 	size_t bytes;
 	u_int block_size, blocks;
 	u_int retire_ms;
-	u_int cur;            /* block being walked, or next to come */
-	u_int left;           /* packets of it not handed out yet */
-	bool walking;         /* cur belongs to us and left may be 0 */
-	u_char *next;         /* header of the next packet */
-	u_int64_t refilter_ns; /* CLOCK_REALTIME: packets older than this are tested again; 0 none */
-	bool napping;         /* the last wait ended in a batch: the next may wait for more */
+	u_int cur;    /* block being walked, or next to come */
+	u_int left;   /* packets of it not handed out yet */
+	bool walking; /* cur belongs to us and left may be 0 */
+	u_char *next; /* header of the next packet */
+	u_int64_t
+		refilter_ns; /* CLOCK_REALTIME: packets older than this are tested again; 0 none */
+	u_int64_t released;  /* blocks given back so far */
 };
 
 /* Makes the ring of a's socket, sized for r's settings, and maps it. */
