@@ -114,6 +114,11 @@ def ours(backend: str, *more: str, name: str | None = None) -> Mode:
     return Mode(name or backend, _c("rx_pfring", f"{backend}:v1", *more))
 
 
+def prompt_default(backend: str) -> Mode:
+    """The library's own bound of 5 ms instead of the 100 ms that the peer may hold back."""
+    return ours(backend, "-t", "0", name=f"{backend}, 5 ms")
+
+
 def coarse() -> Mode:
     return ours("bpf", "-C", name="bpf, coarse")
 

@@ -27,7 +27,7 @@
 
 struct rx_options {
 	const char *device, *filter;
-	unsigned int snaplen, buffer_kib;
+	unsigned int snaplen, buffer_kib, timeout_ms;
 	bool verify, delays, coarse, immediate;
 };
 
@@ -41,10 +41,10 @@ struct rx_count {
 
 static inline struct rx_options rx_parse(int argc, char **argv)
 {
-	struct rx_options o = {.snaplen = 65535};
+	struct rx_options o = {.snaplen = 65535, .timeout_ms = 100};
 	int c;
 
-	while ((c = getopt(argc, argv, "i:s:b:f:vLCI")) != -1) {
+	while ((c = getopt(argc, argv, "i:s:b:t:f:vLCI")) != -1) {
 		switch (c) {
 		case 'i':
 			o.device = optarg;
@@ -54,6 +54,9 @@ static inline struct rx_options rx_parse(int argc, char **argv)
 			break;
 		case 'b':
 			o.buffer_kib = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			o.timeout_ms = strtoul(optarg, NULL, 0);
 			break;
 		case 'f':
 			o.filter = optarg;
@@ -77,7 +80,8 @@ static inline struct rx_options rx_parse(int argc, char **argv)
 	}
 	if (!o.device) {
 		fprintf(stderr,
-			"usage: %s -i DEV [-s SNAPLEN] [-b KIB] [-f FILTER] [-v|-L] [-C] [-I]\n",
+			"usage: %s -i DEV [-s SNAPLEN] [-b KIB] [-t MS] [-f FILTER] [-v|-L] [-C] "
+			"[-I]\n",
 			argv[0]);
 		exit(2);
 	}

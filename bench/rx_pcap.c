@@ -2,7 +2,7 @@
 /*
  * rx_pcap.c - the peer: a counting pcap_loop as every libpcap program has it.
  *
- * to_ms 100 and the library's own buffer of 2 MiB unless -b says otherwise.
+ * to_ms 100 and the library's own buffer of 2 MiB unless -t and -b say otherwise.
  * Runs over the system's libpcap, and over our overlay when lab.py puts that
  * into LD_LIBRARY_PATH. See rx.h for the life of a receiver.
  */
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	}
 	pcap_set_snaplen(handle, opt.snaplen);
 	pcap_set_promisc(handle, 1);
-	pcap_set_timeout(handle, 100);
+	pcap_set_timeout(handle, opt.timeout_ms);
 	pcap_set_immediate_mode(handle, opt.immediate);
 	if (opt.buffer_kib)
 		pcap_set_buffer_size(handle, opt.buffer_kib * 1024);

@@ -3,7 +3,8 @@
  * rx_pfring.c - ours: the same counting loop through pfring_loop().
  *
  * The device name chooses the backend ("packet:v1", "bpf:v1", "pfring:v1").
- * Defaults of pfring_open() except what the options change. See rx.h for the
+ * It may hold packets back for as long as the peer (100 ms);
+ * with -t 0 it has the library's own bound of 5 ms. See rx.h for the
  * life of a receiver.
  */
 #include <pfring.h>
@@ -50,6 +51,7 @@ int main(int argc, char **argv)
 	opt = rx_parse(argc, argv);
 	o.caplen = opt.snaplen;
 	o.buffer_bytes = opt.buffer_kib * 1024ull;
+	o.timeout_ms = opt.timeout_ms;
 	o.immediate = opt.immediate;
 	o.local_clock_coarse = opt.coarse;
 	o.filter = opt.filter;
