@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pfring_pcap.h - what our libpcap.so adds to the system's pcap.h.
+ *
+ * Programs written for PF_RING's libpcap find these through <pcap.h> when
+ * compiled with -I<prefix>/include/pcap-pfring in front.
+ * All return 0, or PCAP_ERROR (-1) with the reason in pcap_geterr(), also on
+ * handles that the system's libpcap serves.
+ */
+#ifndef PFRING_PCAP_H
+#define PFRING_PCAP_H
+
+#include <pfring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Programs test it to know that these calls are there. */
+#define PF_RING_PCAP 1
+
+struct pcap;
+
+int pcap_get_pfring_id(struct pcap *p);
+/* The ring under the handle; it stays the handle's. NULL if there is none. */
+pfring *pcap_get_pfring_handle(struct pcap *p);
+int pcap_set_application_name(struct pcap *p, char *name);
+int pcap_set_cluster(struct pcap *p, u_int cluster_id, cluster_type type);
+int pcap_set_watermark(struct pcap *p, u_int watermark);
+int pcap_set_poll_watermark_timeout(struct pcap *p, u_int timeout_ms);
+
+/* Ours: 64-bit books; and the path taken ("libpcap" if not ours) with the reason. */
+int pcap_stats64(struct pcap *p, struct pfring_stats64 *stats);
+const char *pcap_get_backend(struct pcap *p, const char **why);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PFRING_PCAP_H */

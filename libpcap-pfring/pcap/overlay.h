@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * overlay.h - what we know of a pcap_t that we drive.
+ *
+ * The pointer that a program holds is the real libpcap's own. Beside it stands
+ * a struct pfro_handle, found by that pointer: what was set before activation
+ * (which cannot be asked back) and, once active, the ring that packets come
+ * from. ring NULL: the handle is the real library's in every respect.
+ *
+ * One thread uses a handle at a time, as libpcap demands; pcap_breakloop()
+ * comes from any thread or signal handler, so finding takes no lock.
+ */
+#ifndef PFRO_OVERLAY_H
+#define PFRO_OVERLAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "pfring.h"
+#include "real.h"
+
+#define PFRO_EXPORT __attribute__((visibility("default")))
+#define PFRO_BATCH  256
+
+struct pfro_handle {
+	_Atomic(pcap_t *) pcap;
+
+	/* The packet's path. */
+	pfring *ring;
+	struct pfring_packet batch[PFRO_BATCH];
+	u_int at, count;       /* next and number of packets held and not delivered yet */
+	_Atomic int breakloop; /* one -2 is due */
+	bool nonblock;
+	bool nano;
+	bool spin;             /* PCAP_PF_RING_ACTIVE_POLL */
+	bool read_timeout;     /* PCAP_PF_RING_READ_TIMEOUT: to_ms ends a read */
+	struct pcap_pkthdr hdr; /* of pcap_next_ex() */
+	char why[256];         /* why this path was taken */
+
+	/* Set before activation. */
+	char device[256];
+	int snaplen, promisc, timeout, immediate, buffer_size, rfmon, tstamp_type, protocol;
+	pcap_direction_t direction;
+
+	/* PF_RING's own settings, from calls or the environment. */
+	int cluster_id;        /* -1: none */
+	cluster_type cluster;
+	char appname[32];
+	u_int16_t watermark;   /* 0: not set */
+};
+
+/* handle.c */
+struct pfro_handle *pfro_find(pcap_t *p);             /* NULL: not one of ours */
+struct pfro_handle *pfro_add(pcap_t *p, const char *device);
+void pfro_remove(struct pfro_handle *h);
+
+/* The handle if it is active on a ring of ours, else NULL. */
+static inline struct pfro_handle *pfro_live(pcap_t *p)
+{
+	struct pfro_handle *h = pfro_find(p);
+
+	return h && h->ring ? h : NULL;
+}
+
+/* environment.c: PCAP_PF_RING_* and PCAP_NO_PF_RING. */
+bool pfro_env_refuses(void);
+void pfro_env_read(struct pfro_handle *h);
+u_int32_t pfro_env_flags(void);
+void pfro_tell(const struct pfro_handle *h);
+
+/* activate.c: puts an error text where pcap_geterr() looks; returns PCAP_ERROR. */
+int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* read.c: takes the packets that setfilter or setdirection now refuse out of the held batch. */
+void pfro_refilter(struct pfro_handle *h);
+
+#endif /* PFRO_OVERLAY_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * real.h - the system's libpcap, of which everything we do not do is asked.
+ *
+ * Loaded by absolute path in a constructor; from then on read-only.
+ */
+#ifndef PFRO_REAL_H
+#define PFRO_REAL_H
+
+#include <pcap/pcap.h>
+
+#include "symbols.h"
+
+/* pfro_real_pcap_create and so on: the functions we write ourselves, with their types. */
+#define PFRO_DECLARE(name) extern __typeof__(name) *pfro_real_##name;
+PFRO_OURS(PFRO_DECLARE)
+#undef PFRO_DECLARE
+
+#define REAL(name) pfro_real_##name
+
+/* Where it was found; empty if it was not. */
+const char *pfro_real_path(void);
+
+#endif /* PFRO_REAL_H */
