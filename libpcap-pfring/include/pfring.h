@@ -227,7 +227,11 @@ int pfring_remove_bpf_filter(pfring *ring);
 int pfring_send(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_packet);
 int pfring_send_ifindex(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_packet,
 			int if_index);
-/* Sends and returns the adapter's transmit time stamp; -EOPNOTSUPP where it has none. */
+/*
+ * Sends and waits (up to 100 ms) for the adapter's transmit time stamp.
+ * Returns the bytes sent; -EOPNOTSUPP, and nothing is sent, where the adapter
+ * has none; -ETIMEDOUT if it was sent and the stamp did not come.
+ */
 int pfring_send_get_time(pfring *ring, const void *pkt, u_int pkt_len, struct timespec *ts);
 /* Sends the packet that the last receive call returned. Returns 0. */
 int pfring_send_last_rx_packet(pfring *ring, int tx_interface_id);
@@ -248,8 +252,6 @@ int pfring_set_poll_watermark(pfring *ring, u_int16_t watermark);
 int pfring_set_poll_watermark_timeout(pfring *ring, u_int16_t poll_watermark_timeout);
 int pfring_set_poll_duration(pfring *ring, u_int duration);
 int pfring_set_application_name(pfring *ring, const char *name);
-int pfring_set_application_stats(pfring *ring, const char *stats);
-char *pfring_get_appl_stats_file_name(pfring *ring, char *path, u_int path_len);
 int pfring_get_bound_device_address(pfring *ring, u_char mac_address[6]);
 int pfring_get_bound_device_id(pfring *ring, int *device_id);
 int pfring_get_bound_device_ifindex(pfring *ring, int *if_index);

@@ -17,6 +17,7 @@ struct pfri_afp {
 	bool cooked;            /* SOCK_DGRAM: the link header is ours to make */
 	bool bound;
 	bool promisc;
+	bool tx_stamps;         /* SO_TIMESTAMPING is set for what is sent */
 	bool gone;              /* the interface was removed: report when the ring is empty */
 	u_int64_t gone_at_ms;   /* CLOCK_MONOTONIC */
 	u_int mtu;              /* 0: not known ("any") */
@@ -71,6 +72,10 @@ int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms);
 
 int pfri_afp_send(struct pfri_ring *r, struct pfri_afp *a, const struct iovec *frames, u_int n,
 		  int ifindex);
+
+/* As pfri_ops.send_stamped. */
+int pfri_afp_send_stamped(struct pfri_ring *r, struct pfri_afp *a, const struct iovec *frame,
+			  struct timespec *ts);
 
 /* Brings packets and drops up to date. Any thread. */
 void pfri_afp_stats(struct pfri_ring *r, struct pfri_afp *a, struct pfring_stats64 *st);

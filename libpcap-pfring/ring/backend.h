@@ -77,6 +77,9 @@ struct pfri_ops {
 	/* Sends frames[0..n); returns how many were taken, or negative if none was. */
 	int (*send_batch)(struct pfri_ring *r, const struct iovec *frames, u_int n, int ifindex);
 
+	/* Sends one frame and gives the adapter's own time of it, as pfring_send_get_time(). */
+	int (*send_stamped)(struct pfri_ring *r, const struct iovec *frame, struct timespec *ts);
+
 	/* Then everything else, in the order of a handle's life. NULL: not offered. */
 
 	const char *name;
@@ -141,7 +144,6 @@ struct pfri_ring {
 	enum pfri_refilter refilter; /* set by ops->set_filter and ended by the backend */
 	u_int32_t id;
 	char appname[32];
-	char appstats[128];
 	char why[PFRI_ERRLEN];       /* why this backend was chosen */
 	int wake_fd;                 /* eventfd of breakloop, shutdown and close */
 	int select_fd;               /* what pfring_get_selectable_fd() answers, or -1 */

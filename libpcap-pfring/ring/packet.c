@@ -207,6 +207,11 @@ static int packet_send(struct pfri_ring *r, const struct iovec *frames, u_int n,
 	return pfri_afp_send(r, &state(r)->now.afp, frames, n, ifindex);
 }
 
+static int packet_send_stamped(struct pfri_ring *r, const struct iovec *frame, struct timespec *ts)
+{
+	return pfri_afp_send_stamped(r, &state(r)->now.afp, frame, ts);
+}
+
 static int packet_set_promisc(struct pfri_ring *r, bool on)
 {
 	return pfri_afp_set_promisc(r, &state(r)->now.afp, on);
@@ -284,6 +289,7 @@ const struct pfri_ops pfri_packet_ops = {
 	.release = packet_release,
 	.poll = packet_poll,
 	.send_batch = packet_send,
+	.send_stamped = packet_send_stamped,
 	.name = "packet",
 	.caps = PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_CLUSTER | PFRI_CAP_QUEUES |
 		PFRI_CAP_ANY | PFRI_CAP_HW_TSTAMP | PFRI_CAP_DIRECTION | PFRI_CAP_SELECT |

@@ -161,6 +161,32 @@ int pfring_send_ifindex(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t f
 	return pfri_leave(r, send_one(r, pkt, pkt_len, flush_packet, if_index));
 }
 
+int pfring_send_get_time(pfring *ring, const void *pkt, u_int pkt_len, struct timespec *ts)
+{
+	struct iovec frame = {.iov_base = (void *)(uintptr_t)pkt, .iov_len = pkt_len};
+	struct pfri_ring *r = pfri_of(ring);
+	int rc;
+
+	if (!ts)
+		return pfri_fail(-EINVAL, "pfring_send_get_time: no place for the time was given");
+	rc = pfri_enter(r);
+	if (rc)
+		return rc;
+	rc = check_frame(r, pkt, pkt_len);
+	if (!rc && !r->ops->send_stamped)
+		rc = pfri_fail(-EOPNOTSUPP, "%s: has no transmit time stamps", r->ops->name);
+	if (!rc) {
+		tx_lock(r);
+		rc = flush(r);
+		if (!rc)
+			rc = r->ops->send_stamped(r, &frame, ts);
+		tx_unlock(r);
+		if (rc > 0 || rc == -ETIMEDOUT)
+			r->sent++;
+	}
+	return pfri_leave(r, rc);
+}
+
 int pfring_send_last_rx_packet(pfring *ring, int tx_interface_id)
 {
 	struct pfri_ring *r = pfri_of(ring);
