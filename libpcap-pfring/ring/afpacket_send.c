@@ -5,6 +5,8 @@
  * What a handle sends through its own socket the kernel does not show to that
  * socket again.
  */
+#include <time.h> /* before errqueue.h, which wants timespec */
+
 #include <linux/errqueue.h>
 #include <linux/ethtool.h>
 #include <linux/if_packet.h>
