@@ -63,20 +63,12 @@ static bool has_word(const char *text, const char *word)
  */
 static u_int32_t netmask_of(const struct pfri_ring *r)
 {
-	struct ifreq ifr = {0};
-	u_int32_t mask = 0;
-	int fd;
+	struct ifreq ifr = {.ifr_ifindex = r->ifindex};
 
-	if (!r->ifindex || strlen(r->name.device) >= sizeof(ifr.ifr_name))
+	if (!r->ifindex || r->net_fd < 0 || ioctl(r->net_fd, SIOCGIFNAME, &ifr) ||
+	    ioctl(r->net_fd, SIOCGIFNETMASK, &ifr))
 		return 0;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return 0;
-	strcpy(ifr.ifr_name, r->name.device);
-	if (!ioctl(fd, SIOCGIFNETMASK, &ifr))
-		mask = ((struct sockaddr_in *)(void *)&ifr.ifr_netmask)->sin_addr.s_addr;
-	close(fd);
-	return mask;
+	return ((struct sockaddr_in *)(void *)&ifr.ifr_netmask)->sin_addr.s_addr;
 }
 
 /* How many instructions; insn is written on success only. */

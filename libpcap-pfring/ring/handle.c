@@ -18,6 +18,7 @@ static _Atomic u_int32_t next_id = 1;
 static const struct pfri_ops *const backends[] = {
 	&pfri_packet_ops,
 	&pfri_file_ops,
+	&pfri_pcap_ops,
 };
 
 /* What a bare interface name tries, best first. */

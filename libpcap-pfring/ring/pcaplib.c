@@ -79,6 +79,7 @@ static const struct {
 	CALL(next_ex),
 	CALL(setnonblock),
 	CALL(get_selectable_fd),
+	CALL(get_required_select_timeout),
 	CALL(setfilter),
 	CALL(setdirection),
 	CALL(stats),

@@ -33,6 +33,7 @@ struct pfri_pcaplib {
 	int (*next_ex)(pcap_t *, struct pcap_pkthdr **, const u_char **);
 	int (*setnonblock)(pcap_t *, int, char *);
 	int (*get_selectable_fd)(pcap_t *);
+	const struct timeval *(*get_required_select_timeout)(pcap_t *);
 	int (*setfilter)(pcap_t *, struct bpf_program *);
 	int (*setdirection)(pcap_t *, pcap_direction_t);
 	int (*stats)(pcap_t *, struct pcap_stat *);

@@ -63,6 +63,11 @@ static int look(struct pfri_pcapsource *s)
 	return s->end;
 }
 
+bool pfri_pcapsource_peek(struct pfri_pcapsource *s)
+{
+	return look(s) != 0;
+}
+
 int pfri_pcapsource_recv(struct pfri_pcapsource *s, struct pfring_packet *pkt, u_int max,
 			 bool (*ready)(void *arg), void *arg)
 {

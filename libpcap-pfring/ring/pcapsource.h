@@ -40,6 +40,8 @@ int pfri_pcapsource_open(struct pfri_pcapsource *s, const struct pfri_pcaplib *l
  */
 int pfri_pcapsource_recv(struct pfri_pcapsource *s, struct pfring_packet *pkt, u_int max,
 			 bool (*ready)(void *arg), void *arg);
+/* Whether recv() would return something other than 0; takes a packet out of libpcap to know. */
+bool pfri_pcapsource_peek(struct pfri_pcapsource *s);
 void pfri_pcapsource_release(struct pfri_pcapsource *s);
 void pfri_pcapsource_close(struct pfri_pcapsource *s);
 
