@@ -278,11 +278,14 @@ int pfring_adjust_device_clock(pfring *ring, struct timespec *offset, int8_t sig
  */
 int pfring_parse_pkt(u_char *pkt, struct pfring_pkthdr *hdr, u_int8_t level,
 		     u_int8_t add_timestamp, u_int8_t add_hash);
+/* A packet in one line, cut to fit but with its newline. Return the line's length. */
 int pfring_print_parsed_pkt(char *buff, u_int buff_len, const u_char *p,
 			    const struct pfring_pkthdr *h);
 int pfring_print_pkt(char *buff, u_int buff_len, const u_char *p, u_int len, u_int caplen);
+/* 4'293'748.94, or 4'293'749 without decimals. Returns buf. */
 char *pfring_format_numbers(double val, char *buf, u_int buf_len, u_int8_t add_decimals);
-int32_t gmt_to_local(time_t t);
+int32_t gmt_to_local(time_t t); /* seconds east of UTC at t; 0: now */
+/* Prefers the calling thread (1 to 100) by its nice value; no effect without CAP_SYS_NICE. */
 void pfring_config(u_short cpu_percentage);
 pfring_if_t *pfring_findalldevs(void);
 void pfring_freealldevs(pfring_if_t *list);
