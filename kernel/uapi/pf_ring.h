@@ -356,7 +356,9 @@ struct pfr_lane_prod {
 	__u64 accepted; /* packets written */
 	__u64 wakeups;
 	__u32 woken; /* the last need_wakeup that was answered */
-	__u8 pad2[PFR_CACHE_LINE - 36];
+	__u32 reserved;
+	__u64 lost; /* lane 0 only: packets of CPUs that have no lane (plugged in later) */
+	__u8 pad2[PFR_CACHE_LINE - 48];
 };
 
 struct pfr_lane_cons {

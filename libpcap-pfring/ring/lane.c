@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lane.c - drains lanes; see lane.h, and <linux/pf_ring.h> for the format and
+ * for the barriers, whose letters are used here.
+ *
+ * Shared memory is read once into a private copy, checked, and only the copy
+ * is used. A lane whose position or record makes no sense is given up to its
+ * current end: a producer that recovers goes on from there.
+ */
+#include <linux/if_packet.h>
+
+#include "lane.h"
+
+/* Each byte of shared memory is loaded exactly where it is written in the source. */
+#define ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+/* A packet this far in the future is not waited for: the clock was set back. */
+#define CLOCK_JUMP_NS 1000000000u
+
+static u_int64_t load_prod(const struct pfri_lane *l)
+{
+	return __atomic_load_n(&l->prod->prod, __ATOMIC_ACQUIRE); /* D, pairs with E */
+}
+
+void pfri_lane_init(void *mem, u_int64_t data_size, u_int32_t lane, u_int32_t lanes)
+{
+	struct pfr_lane_prod *p = mem;
+
+	p->abi = PF_RING_ABI_VERSION;
+	p->data_size = data_size;
+	p->lane = lane;
+	p->lanes = lanes;
+	__atomic_store_n(&p->magic, PFR_RING_MAGIC, __ATOMIC_RELEASE);
+}
+
+int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
+{
+	const struct pfr_lane_prod *p = mem;
+	u_int64_t size;
+
+	memset(l, 0, sizeof(*l));
+	if (len < PFR_LANE_DATA)
+		return -EBADMSG;
+	if (ONCE(p->magic) != PFR_RING_MAGIC || ONCE(p->abi) != PF_RING_ABI_VERSION)
+		return -EPROTO;
+	size = ONCE(p->data_size);
+	if (size < 4096 || (size & (size - 1)) || size > SIZE_MAX / 2 ||
+	    pfri_lane_bytes(size) > len)
+		return -EBADMSG;
+	l->prod = p;
+	l->cons = (struct pfr_lane_cons *)(void *)((u_char *)mem + 4096);
+	l->data = (const u_char *)mem + PFR_LANE_DATA;
+	l->size = size;
+	/* A reader that comes back goes on where the last one stopped, if that is possible. */
+	l->limit = load_prod(l);
+	l->pos = ONCE(l->cons->cons);
+	if (l->limit - l->pos > size || l->pos % PFR_REC_ALIGN)
+		l->pos = l->limit & ~(u_int64_t)(PFR_REC_ALIGN - 1);
+	l->released = l->pos;
+	__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Nothing between pos and limit can be trusted. */
+static void give_up(struct pfri_lanes *ls, struct pfri_lane *l)
+{
+	l->pos = l->limit & ~(u_int64_t)(PFR_REC_ALIGN - 1);
+	l->limit = l->pos;
+	l->ready = false;
+	/* At once: the invariant must hold again even if nothing was handed out. */
+	l->released = l->pos;
+	__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE);
+	ls->corrupt++;
+}
+
+/* Reads the producer's position; the invariant of the ring holds afterwards. */
+static void look(struct pfri_lanes *ls, struct pfri_lane *l)
+{
+	u_int64_t limit = load_prod(l);
+
+	if (limit == l->limit)
+		return;
+	if (__builtin_expect(limit - l->released > l->size ||
+				     limit - l->released < l->pos - l->released ||
+				     limit % PFR_REC_ALIGN,
+			     0)) {
+		l->limit = limit;
+		give_up(ls, l);
+		return;
+	}
+	l->limit = limit;
+}
+
+/* Makes the lane's next packet known, if there is one. */
+static bool peek(struct pfri_lanes *ls, struct pfri_lane *l)
+{
+	const struct pfr_rec *rec;
+
+	if (l->ready)
+		return true;
+	while (l->pos != l->limit) {
+		rec = (const void *)(l->data + (l->pos & (l->size - 1)));
+		if (__builtin_expect(ONCE(rec->flags) & PFR_REC_SKIP, 0)) {
+			u_int64_t next = (l->pos | (l->size - 1)) + 1;
+
+			if (next - l->pos > l->limit - l->pos) {
+				give_up(ls, l);
+				return false;
+			}
+			l->pos = next;
+			continue;
+		}
+		l->caplen = ONCE(rec->caplen);
+		if (__builtin_expect(l->caplen > MAX_CAPLEN + 4 ||
+					     PFR_REC_SIZE(l->caplen) > l->limit - l->pos,
+				     0)) {
+			give_up(ls, l);
+			return false;
+		}
+		l->ts = ONCE(rec->ts_ns);
+		l->ready = true;
+		return true;
+	}
+	return false;
+}
+
+static u_int16_t packet_flags(u_int8_t rec)
+{
+	return (u_int16_t)((rec & PFR_REC_VLAN ? PKT_FLAGS_VLAN_HWACCEL : 0) |
+			   (rec & PFR_REC_GSO ? PKT_FLAGS_GSO : 0) |
+			   (rec & PFR_REC_CSUM ? PKT_FLAGS_CHECKSUM_OFFLOAD : 0) |
+			   (rec & PFR_REC_CSUM_OK ? PKT_FLAGS_CHECKSUM_OK : 0) |
+			   (rec & PFR_REC_TS_HW ? PKT_FLAGS_TS_HARDWARE : 0));
+}
+
+/* Hands out the packet that peek() found. */
+static void take(const struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_packet *p)
+{
+	const struct pfr_rec *rec = (const void *)(l->data + (l->pos & (l->size - 1)));
+	u_int8_t flags = ONCE(rec->flags), type = ONCE(rec->pkttype);
+	const u_char *next;
+
+	l->pos += PFR_REC_SIZE(l->caplen);
+	l->ready = false;
+	/* Header and first bytes of what will most likely be asked for next. */
+	next = l->data + (l->pos & (l->size - 1));
+	__builtin_prefetch(next);
+	__builtin_prefetch(next + 64);
+
+	p->data = (const u_char *)(rec + 1);
+	p->ts_ns = l->ts + (u_int64_t)ls->epoch_ns;
+	p->caplen = l->caplen;
+	p->len = ONCE(rec->len);
+	if (__builtin_expect(p->len < p->caplen, 0))
+		p->len = p->caplen;
+	p->if_index = (int32_t)ONCE(rec->ifindex);
+	p->hash = ONCE(rec->hash) & ls->hash_mask;
+	p->vlan_tci = ONCE(rec->vlan_tci);
+	p->vlan_tpid = ONCE(rec->vlan_tpid);
+	p->flags = flags ? packet_flags(flags) : 0;
+	p->pkt_type = type;
+	p->rx_direction = type != PACKET_OUTGOING;
+	p->queue = ONCE(rec->queue);
+}
+
+static bool too_young(u_int64_t ts, u_int64_t horizon)
+{
+	return ts > horizon && ts - horizon < CLOCK_JUMP_NS;
+}
+
+/* The lane with the oldest packet, and the time stamp at which another lane has its turn. */
+static struct pfri_lane *oldest(struct pfri_lanes *ls, u_int64_t *until)
+{
+	struct pfri_lane *first = NULL;
+
+	*until = UINT64_MAX;
+	for (u_int i = 0; i < ls->n; i++) {
+		struct pfri_lane *l = &ls->lane[i];
+
+		if (!peek(ls, l))
+			continue;
+		if (!first || l->ts < first->ts) {
+			if (first)
+				*until = first->ts;
+			first = l;
+		} else if (l->ts < *until) {
+			*until = l->ts;
+		}
+	}
+	return first;
+}
+
+u_int pfri_lanes_recv(struct pfri_lanes *ls, struct pfring_packet *pkt, u_int max,
+		      u_int64_t horizon)
+{
+	struct pfri_lane *l;
+	u_int64_t until;
+	u_int n = 0;
+
+	for (u_int i = 0; i < ls->n; i++)
+		look(ls, &ls->lane[i]);
+	while (n < max && (l = oldest(ls, &until))) {
+		if (too_young(l->ts, horizon))
+			break;
+		do
+			take(ls, l, &pkt[n++]);
+		while (n < max && peek(ls, l) && l->ts <= until && !too_young(l->ts, horizon));
+	}
+	return n;
+}
+
+void pfri_lanes_release(struct pfri_lanes *ls)
+{
+	for (u_int i = 0; i < ls->n; i++) {
+		struct pfri_lane *l = &ls->lane[i];
+
+		if (l->released == l->pos)
+			continue;
+		l->released = l->pos;
+		__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE); /* B, pairs with A */
+	}
+}
+
+bool pfri_lanes_hold(const struct pfri_lanes *ls, u_int64_t bytes)
+{
+	for (u_int i = 0; i < ls->n; i++)
+		if (load_prod(&ls->lane[i]) - ls->lane[i].pos >= bytes)
+			return true;
+	return false;
+}
+
+bool pfri_lanes_arm(struct pfri_lanes *ls, u_int32_t watermark)
+{
+	if (++ls->sleep == 0)
+		ls->sleep = 1;
+	for (u_int i = 0; i < ls->n; i++) {
+		struct pfr_lane_cons *c = ls->lane[i].cons;
+
+		__atomic_store_n(&c->watermark, watermark, __ATOMIC_RELAXED);
+		__atomic_store_n(&c->need_wakeup, ls->sleep, __ATOMIC_RELEASE); /* G */
+	}
+	pfri_full_barrier(); /* H, pairs with E..F */
+	if (!pfri_lanes_hold(ls, watermark ? watermark : 1))
+		return true;
+	pfri_lanes_disarm(ls);
+	return false;
+}
+
+void pfri_lanes_disarm(struct pfri_lanes *ls)
+{
+	for (u_int i = 0; i < ls->n; i++)
+		__atomic_store_n(&ls->lane[i].cons->need_wakeup, 0, __ATOMIC_RELAXED);
+}
+
+u_int64_t pfri_lanes_queued(const struct pfri_lanes *ls)
+{
+	u_int64_t sum = 0;
+
+	for (u_int i = 0; i < ls->n; i++) {
+		u_int64_t queued = load_prod(&ls->lane[i]) - ls->lane[i].pos;
+
+		if (queued <= ls->lane[i].size)
+			sum += queued;
+	}
+	return sum;
+}
+
+void pfri_lanes_books(const struct pfri_lanes *ls, u_int64_t *accepted, u_int64_t *drops,
+		      u_int64_t *wakeups)
+{
+	*accepted = *drops = *wakeups = 0;
+	for (u_int i = 0; i < ls->n; i++) {
+		const struct pfr_lane_prod *p = ls->lane[i].prod;
+
+		*accepted += ONCE(p->accepted);
+		*drops += ONCE(p->drops) + ONCE(p->lost);
+		*wakeups += ONCE(p->wakeups);
+	}
+}
