@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * books.c - the contract's cases on counters: every packet sent is delivered,
+ * dropped or filtered, once, whatever the load.
+ */
+#include "contract.h"
+
+static struct pfring_stats64 stats_of(pfring *ring)
+{
+	struct pfring_stats64 st = {.sz = sizeof(st)};
+
+	CHECK(pfring_stats64(ring, &st) == 0, "no statistics");
+	return st;
+}
+
+void counters_start_at_zero_and_add_up(void)
+{
+	struct pfring_stats64 st;
+	pfring_stat old;
+	pfring *ring;
+
+	prepare(1000);
+	ring = opened(0, 0);
+	st = stats_of(ring);
+	CHECK(!st.recv && !st.drop && !st.delivered && !st.filtered_user && !st.sent,
+	      "not zero at first");
+	feed(0, 1000);
+	expect(ring, 0, 1000, NULL);
+	st = stats_of(ring);
+	CHECK(st.recv == 1000 && st.drop == 0 && st.delivered == 1000,
+	      "recv %lu drop %lu delivered %lu", st.recv, st.drop, st.delivered);
+	CHECK(pfring_stats(ring, &old) == 0, "no statistics");
+	CHECK(old.recv == 1000 && old.drop == 0 && old.shunt == 0, "pfring_stats differs");
+	/* Asking does not change them. */
+	CHECK(stats_of(ring).recv == 1000, "reading the counters changed them");
+	pfring_close(ring);
+}
+
+void a_full_ring_drops_the_newest_and_says_so(void)
+{
+	struct pfring_open_options opts = {.sz = sizeof(opts), .buffer_bytes = 256 * 1024};
+	const u_int n = 20000;
+	struct pfring_stats64 st;
+	pfring *ring = opened_opts(&opts);
+
+	feed(0, n);
+	st = stats_of(ring);
+	CHECK(st.recv + st.drop == n, "recv %lu and drop %lu are not %u", st.recv, st.drop, n);
+	CHECK(st.recv > 100 && st.drop > 1000, "recv %lu drop %lu: the ring was not full", st.recv,
+	      st.drop);
+	expect(ring, 0, (u_int)st.recv, NULL);
+	expect_nothing(ring);
+	feed(n, 50);
+	expect(ring, n, 50, NULL);
+	CHECK(stats_of(ring).delivered == st.recv + 50, "delivered %lu", stats_of(ring).delivered);
+	pfring_close(ring);
+}
+
+#define LOAD 200000
+
+static _Atomic bool all_sent;
+
+static void *send_load(void *arg)
+{
+	(void)arg;
+	feed(0, LOAD);
+	all_sent = true;
+	return NULL;
+}
+
+/* Packets that the capturing end has received, by the interface's own count. */
+static u_int64_t crossed(void)
+{
+	FILE *f = fopen("/proc/self/net/dev", "re");
+	u_int64_t packets = 0;
+	char line[512];
+
+	CHECK(f, "cannot read /proc/self/net/dev");
+	while (fgets(line, sizeof(line), f)) {
+		char *at = strstr(line, CAPTURE ":");
+
+		if (at)
+			sscanf(at + strlen(CAPTURE ":"), "%*u %lu", &packets);
+	}
+	fclose(f);
+	return packets;
+}
+
+void books_balance_under_load(void)
+{
+	struct pfring_packet pkt[128];
+	u_int64_t came = 0;
+	bool quiet = false;
+	struct pfring_stats64 st;
+	int last = -1;
+	pfring *ring = opened(0, 0);
+	pthread_t t;
+
+	CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+	t = later(0, send_load, NULL);
+	while (!all_sent || !quiet) {
+		int rc = pfring_recv_batch(ring, pkt, 128, 100);
+
+		CHECK(rc >= 0, "recv_batch: %d", rc);
+		quiet = !rc && came + stats_of(ring).drop == LOAD / 2;
+		if (!rc && all_sent && !quiet) {
+			rc = pfring_recv_batch(ring, pkt, 128, PATIENCE);
+			CHECK(rc > 0 || came + stats_of(ring).drop == LOAD / 2,
+			      "%lu came and %lu crossed the wire", came, crossed());
+		}
+		for (int i = 0; i < rc; i++) {
+			int number = frame_number(pkt[i].data, pkt[i].caplen);
+
+			CHECK(number > last, "frame %d after %d", number, last);
+			CHECK(is_udp((u_int)number), "frame %d is not for this filter", number);
+			if (++came % 16 == 0)
+				is_frame(pkt[i].data, pkt[i].caplen, pkt[i].len, (u_int)number, 0);
+			last = number;
+		}
+	}
+	pthread_join(t, NULL);
+	st = stats_of(ring);
+	CHECK(came + st.drop == LOAD / 2, "%lu came (recv %lu), %lu were dropped, %u were sent",
+	      came, st.recv, st.drop, LOAD / 2);
+	CHECK(st.recv == came && st.delivered == came, "recv %lu delivered %lu but %lu came",
+	      st.recv, st.delivered, came);
+	CHECK(crossed() == LOAD, "%lu crossed the wire", crossed());
+	CHECK(came > 1000, "hardly anything came: %lu", came);
+	pfring_close(ring);
+}
+
+void filtered_packets_are_in_nobodys_books(void)
+{
+	struct pfring_stats64 st;
+	pfring *ring = opened(0, 0);
+
+	CHECK(pfring_set_bpf_filter(ring, "sctp") == 0, "the filter is refused");
+	feed(0, 5000);
+	expect_nothing(ring);
+	st = stats_of(ring);
+	CHECK(!st.recv && !st.drop && !st.delivered, "recv %lu drop %lu delivered %lu", st.recv,
+	      st.drop, st.delivered);
+	pfring_close(ring);
+}
+
+#define SHARED 20000
+
+static _Atomic u_int taken, times[SHARED];
+
+static void *take(void *arg)
+{
+	u_char store[FRAME_MAX], *buffer = store;
+	struct pfring_pkthdr h;
+	int number;
+
+	while (pfring_recv(arg, &buffer, sizeof(store), &h, 1) == 1) {
+		number = frame_number(buffer, h.caplen);
+		CHECK(number >= 0 && number < SHARED, "frame %d", number);
+		is_frame(buffer, h.caplen, h.len, (u_int)number, 0);
+		times[number]++;
+		if (++taken == SHARED)
+			pfring_shutdown(arg);
+	}
+	return NULL;
+}
+
+void threads_share_a_reentrant_ring(void)
+{
+	struct pfring_open_options opts = {
+		.sz = sizeof(opts), .flags = PF_RING_REENTRANT, .buffer_bytes = 64 << 20};
+	pthread_t t[4];
+	pfring *ring;
+
+	prepare(SHARED);
+	ring = opened_opts(&opts);
+	feed(0, SHARED);
+	for (int i = 0; i < 4; i++)
+		t[i] = later(0, take, ring);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	for (u_int i = 0; i < SHARED; i++)
+		CHECK(times[i] == 1, "frame %u came %u times", i, times[i]);
+	pfring_close(ring);
+}

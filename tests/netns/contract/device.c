@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * device.c - the contract's cases on the interface itself: down, up, gone,
+ * promiscuous, and sending through it.
+ */
+#include <linux/if_ether.h>
+
+#include "contract.h"
+
+static void set_up(bool up)
+{
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memcpy(ifr.ifr_name, CAPTURE, sizeof(CAPTURE));
+	CHECK(ioctl(fd, SIOCGIFFLAGS, &ifr) == 0, "no flags");
+	if (up)
+		ifr.ifr_flags |= IFF_UP;
+	else
+		ifr.ifr_flags &= ~IFF_UP;
+	CHECK(ioctl(fd, SIOCSIFFLAGS, &ifr) == 0, "cannot set flags");
+	close(fd);
+}
+
+static void *remove_device(void *arg)
+{
+	(void)arg;
+	CHECK(system("ip link delete " CAPTURE) == 0, "cannot remove it");
+	return NULL;
+}
+
+void opening_a_device_that_is_down_fails(void)
+{
+	set_up(false);
+	CHECK(!pfring_open(source(), 0, 0), "it opens");
+	CHECK(errno == ENETDOWN, "errno is %d (%s)", errno, strerror(errno));
+	set_up(true);
+	pfring_close(opened(0, 0));
+}
+
+void capture_goes_on_after_down_and_up(void)
+{
+	pfring *ring = opened(0, 0);
+
+	feed(0, 100);
+	set_up(false);
+	expect(ring, 0, 100, NULL);
+	expect_nothing(ring);
+	set_up(true);
+	feed(100, 100);
+	expect(ring, 100, 100, NULL);
+	pfring_close(ring);
+}
+
+void a_removed_device_ends_the_capture(void)
+{
+	struct pfring_packet pkt;
+	pfring *ring = opened(0, 0);
+	int rc;
+
+	feed(0, 100);
+	remove_device(NULL);
+	expect(ring, 0, 100, NULL);
+	for (int i = 0; i < 3; i++) {
+		rc = pfring_recv_batch(ring, &pkt, 1, PATIENCE);
+		CHECK(rc == -ENODEV, "recv_batch gives %d", rc);
+	}
+	CHECK(strstr(pfring_last_error(), CAPTURE), "the text does not name it");
+	pfring_close(ring);
+}
+
+void a_removed_device_ends_a_wait(void)
+{
+	struct pfring_pkthdr h;
+	pfring *ring = opened(0, 0);
+	u_char *data;
+	pthread_t t;
+	int rc;
+
+	t = later(50, remove_device, NULL);
+	rc = pfring_recv(ring, &data, 0, &h, 1);
+	CHECK(rc == -ENODEV, "recv gives %d", rc);
+	pthread_join(t, NULL);
+	pfring_close(ring);
+}
+
+/* What gen0 receives next must be this frame. */
+static void arrives(int fd, const u_char *frame, u_int len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	u_char got[2048];
+	ssize_t n;
+
+	CHECK(poll(&p, 1, PATIENCE) == 1, "the frame does not arrive");
+	n = recv(fd, got, sizeof(got), 0);
+	CHECK(n == (ssize_t)len, "%zd bytes arrive, not %u", n, len);
+	CHECK(!memcmp(got, frame, len), "other bytes arrive");
+}
+
+void sent_frames_arrive(void)
+{
+	struct pfring_stats64 st = {.sz = sizeof(st)};
+	u_char frame[4][FRAME_MAX];
+	struct iovec iov[4];
+	pfring *ring = opened(0, 0);
+	int fd = peer_socket(ETH_P_ALL), rc;
+
+	for (u_int i = 0; i < 20; i++) {
+		u_int len = frame_make(frame[0], 2 * i);
+
+		rc = pfring_send(ring, frame[0], len, 1);
+		CHECK(rc == (int)len, "send gives %d, not %u", rc, len);
+		arrives(fd, frame[0], len);
+	}
+	for (u_int i = 0; i < 4; i++)
+		iov[i] = (struct iovec){frame[i], frame_make(frame[i], 100 + 2 * i)};
+	rc = pfring_send_batch(ring, iov, 4);
+	CHECK(rc == 4, "send_batch gives %d", rc);
+	for (u_int i = 0; i < 4; i++)
+		arrives(fd, frame[i], (u_int)iov[i].iov_len);
+	CHECK(pfring_stats64(ring, &st) == 0 && st.sent == 24 && !st.send_errors, "sent %lu",
+	      (u_int64_t)st.sent);
+	CHECK(pfring_send(ring, frame[0], 5, 1) < 0, "five bytes are no frame");
+	close(fd);
+	pfring_close(ring);
+}
+
+void a_packet_goes_back_as_it_came(void)
+{
+	pfring *ring = opened(0, PF_RING_RX_PACKET_BOUNCE);
+	int fd = peer_socket(ETH_P_ALL), index, rc;
+	u_char frame[FRAME_MAX], *data;
+	struct pfring_pkthdr h;
+
+	CHECK(pfring_set_direction(ring, rx_only_direction) == 0, "rx only is refused");
+	CHECK(pfring_get_bound_device_ifindex(ring, &index) == 0, "no index");
+	for (u_int i = 0; i < 8; i += 2) {
+		u_int len = frame_make(frame, i);
+
+		feed(i, 1);
+		arrives(fd, frame, len); /* our own sending, seen by the peer's socket */
+		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "frame %u did not come", i);
+		rc = pfring_send_last_rx_packet(ring, index);
+		CHECK(rc == 0, "sending back gives %d", rc);
+		arrives(fd, frame, len);
+	}
+	close(fd);
+	pfring_close(ring);
+}
+
+static int promiscuity(void)
+{
+	FILE *p = popen("ip -d link show dev " CAPTURE, "re");
+	char line[1024];
+	int count = -1;
+
+	CHECK(p, "no ip");
+	while (fgets(line, sizeof(line), p)) {
+		const char *at = strstr(line, "promiscuity ");
+
+		if (at)
+			count = atoi(at + strlen("promiscuity "));
+	}
+	pclose(p);
+	return count;
+}
+
+void promiscuity_is_counted(void)
+{
+	pfring *one, *two;
+
+	CHECK(promiscuity() == 0, "%d at first", promiscuity());
+	one = opened(0, PF_RING_PROMISC);
+	CHECK(promiscuity() == 1, "%d with one ring", promiscuity());
+	two = opened(0, PF_RING_PROMISC);
+	CHECK(promiscuity() == 2, "%d with two rings", promiscuity());
+	pfring_close(one);
+	CHECK(promiscuity() == 1, "%d with one closed", promiscuity());
+	CHECK(pfring_set_promisc(two, 0) == 0, "cannot be switched off");
+	CHECK(promiscuity() == 0, "%d switched off", promiscuity());
+	pfring_close(two);
+	CHECK(promiscuity() == 0, "%d at the end", promiscuity());
+}
