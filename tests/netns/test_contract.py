@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The contract that every backend keeps: the cases of contract/, each for each backend.
 
-The program is built by CMake (build/dev). Every case has a wire of its own and
-runs inside its capturing end.
+The program is built by CMake: build/dev, or with the sanitizers where PFRING_BUILD
+names another build. Every case has a wire of its own and runs inside its
+capturing end.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,7 +16,8 @@ import pytest
 
 from pfring.lab.netns import Wire
 
-CONTRACT = Path(__file__).resolve().parents[2] / "build/dev/tests/netns/contract"
+BUILD = Path(__file__).resolve().parents[2] / "build" / os.environ.get("PFRING_BUILD", "dev")
+CONTRACT = BUILD / "tests/netns/contract"
 BACKENDS = ("packet", "file")
 
 
