@@ -17,7 +17,7 @@ import pytest
 from pfring.lab.netns import Wire
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / os.environ.get("PFRING_BUILD", "dev")
-CONTRACT = BUILD / "tests/netns/contract"
+CONTRACT = BUILD / "tests/netns/contract/contract"
 BACKENDS = ("packet", "file")
 
 
