@@ -121,7 +121,7 @@ struct pfri_ring {
 	struct pfring_packet batch[PFRI_BATCH]; /* what pfring_recv() hands out one by one */
 	u_int head, count;           /* next and number of valid descriptors in batch */
 	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
-	volatile sig_atomic_t busy;  /* this thread is in pfring_recv()'s short path */
+	_Atomic int busy;            /* this thread is in pfring_recv()'s short path */
 	_Atomic int breakloop;       /* set by any thread or signal handler */
 	_Atomic u_int users;         /* calls under way, and PFRI_CLOSING */
 	bool enabled;

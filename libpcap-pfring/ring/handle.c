@@ -265,22 +265,19 @@ void pfring_shutdown(pfring *ring)
 void pfring_close(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	u_int before;
 
 	if (!r)
 		return;
-	/*
-	 * busy is only ever seen set here by a handler that interrupted this very
-	 * thread in pfring_recv(): that call will enter again, find PFRI_CLOSING
-	 * and leave last.
-	 */
-	if (r->busy)
-		atomic_fetch_add(&r->users, 1);
-	before = atomic_fetch_or(&r->users, PFRI_CLOSING);
-	if (before & PFRI_CLOSING)
-		return;
-	if (before)
+	/* Stay inside until the sleepers are woken: the last one out frees the handle. */
+	atomic_fetch_add(&r->users, 1);
+	if (!(atomic_fetch_or(&r->users, PFRI_CLOSING) & PFRI_CLOSING)) {
+		/*
+		 * A handler that interrupted this very thread in pfring_recv()'s short
+		 * path counts for that call too: it will find PFRI_CLOSING and leave.
+		 */
+		if (atomic_load_explicit(&r->busy, memory_order_relaxed))
+			atomic_fetch_add(&r->users, 1);
 		wake(r);
-	else
-		pfri_handle_free(r);
+	}
+	pfri_leave(r, 0);
 }

@@ -234,12 +234,15 @@ int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_p
 
 	if (!r || !hdr || (buffer_len && (!buffer || !*buffer)))
 		return pfri_fail(-EINVAL, "pfring_recv: no ring, no header or no buffer was given");
-	r->busy = 1;
-	if (r->head == r->count || locked(r) || !r->enabled ||
+	/* Shared by threads: everything that follows is looked at under the lock only. */
+	if (locked(r))
+		return recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
+	atomic_store_explicit(&r->busy, 1, memory_order_relaxed);
+	if (r->head == r->count || !r->enabled ||
 	    atomic_load_explicit(&r->breakloop, memory_order_relaxed) ||
 	    atomic_load_explicit(&r->shut, memory_order_relaxed)) {
 		closing = atomic_load(&r->users) & PFRI_CLOSING;
-		r->busy = 0;
+		atomic_store_explicit(&r->busy, 0, memory_order_relaxed);
 		if (closing)
 			return pfri_leave(r, pfri_fail(-EBADF, "the ring is being closed"));
 		return recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
@@ -248,7 +251,7 @@ int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_p
 	hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
 	/* In this order a handler that closes now leaks the handle rather than pull it away. */
 	closing = atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING;
-	r->busy = 0;
+	atomic_store_explicit(&r->busy, 0, memory_order_relaxed);
 	return closing ? pfri_leave(r, 1) : 1;
 }
 
