@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `cmake --install` yields: programs find, build against and run on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from pfring.lab.trace import Trace
+
+TOP = Path(__file__).parents[2]
+BUILD = TOP / "build/dev"
+
+COUNT = """
+#include <pfring.h>
+
+static unsigned packets;
+static unsigned long bytes;
+
+static void on_packet(const struct pfring_pkthdr *h, const u_char *p, const u_char *user)
+{
+	(void)p;
+	(void)user;
+	packets++;
+	bytes += h->len;
+}
+
+int main(int argc, char *argv[])
+{
+	pfring *ring = pfring_open(argv[argc - 1], 65535, PF_RING_PROMISC);
+
+	if (!ring) {
+		fprintf(stderr, "%s\\n", pfring_last_error());
+		return 1;
+	}
+	pfring_enable_ring(ring);
+	if (pfring_loop(ring, on_packet, NULL, 1) != 0)
+		return 2;
+	pfring_close(ring);
+	printf("%u %lu\\n", packets, bytes);
+	return 0;
+}
+"""
+
+
+def run(*command: str | Path, **env: str) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("prefix")
+    run("cmake", "--install", BUILD, "--prefix", where)
+    return where
+
+
+def flags(prefix: Path, *what: str) -> list[str]:
+    pc = next(prefix.rglob("libpfring.pc")).parent
+    return run("pkg-config", *what, "libpfring", PKG_CONFIG_PATH=str(pc)).split()
+
+
+@pytest.mark.parametrize("linking", ["shared", "static"])
+def test_a_program_counts_a_capture_file(
+    linking: str, prefix: Path, tmp_path: Path, trace: Trace, trace_file: Path
+) -> None:
+    source = tmp_path / "count.c"
+    source.write_text(COUNT)
+    library = next(prefix.rglob("libpfring.so")).parent
+    link = (
+        [*flags(prefix, "--libs"), f"-Wl,-rpath,{library}"]
+        if linking == "shared"
+        else [str(library / "libpfring.a"), "-lpthread", "-ldl"]
+    )
+    program = tmp_path / "count"
+    run("cc", "-Wall", "-Werror", *flags(prefix, "--cflags"), source, "-o", program, *link)
+    frames = trace.frames
+    expect = f"{len(frames)} {sum(len(f) for f in frames)}\n"
+    assert run(program, f"file:{trace_file}") == expect
+
+
+def test_the_library_exports_only_its_own_names(prefix: Path) -> None:
+    library = next(prefix.rglob("libpfring.so"))
+    names = {
+        line.split()[-1].split("@")[0]
+        for line in run("nm", "-D", "--defined-only", library).splitlines()
+    }
+    strangers = {n for n in names if not n.startswith(("pfring_", "PFRING_")) and n != "gmt_to_local"}
+    assert not strangers
+
+
+def test_every_declared_call_is_exported(prefix: Path) -> None:
+    library = next(prefix.rglob("libpfring.so"))
+    exported = run("nm", "-D", "--defined-only", library)
+    probe = prefix / "probe.c"
+    probe.write_text("#include <pfring.h>\n")
+    preprocessed = run("cc", "-E", "-P", *flags(prefix, "--cflags"), probe)
+    declared = set(re.findall(r"\b(pfring_[a-z0-9_]+)\s*\(", preprocessed))
+    assert len(declared) > 60
+    assert not {d for d in declared if f" {d}@" not in exported}
