@@ -41,6 +41,7 @@ class _Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
+        ("gap", ctypes.c_int),  # of the struct msghdr inside, which ends here
         ("sent", ctypes.c_uint),
     )
 
