@@ -1,8 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pfring: packet capture with the fastest ring this machine offers."""
+"""pfring: packet capture with the fastest ring this machine offers.
 
+    with pfring.open("eth0", "tcp port 443") as ring:
+        for ts_ns, data in ring:
+            ...
+
+Importing this package loads the extension and nothing heavy; NumPy, scapy and
+the command line's libraries are imported by what needs them.
+"""
+
+from __future__ import annotations
+
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+from ._core import Dumper, Ring, compile_filter, parse
+from ._core import version as _version
 from .errors import (
     Closed,
     DeviceDown,
@@ -14,21 +28,84 @@ from .errors import (
     NotSupported,
     PermissionDenied,
 )
+from .records import Device, Parsed, Stats
+
+if TYPE_CHECKING:
+    from .interfaces import devices
 
 __all__ = [
     "Closed",
+    "Device",
     "DeviceDown",
+    "Dumper",
     "Error",
     "FilterError",
     "InUse",
     "NoSuchDevice",
     "NoSuchFile",
     "NotSupported",
+    "Parsed",
     "PermissionDenied",
+    "Ring",
+    "Stats",
+    "compile_filter",
+    "devices",
     "libpfring_path",
+    "open",
+    "parse",
 ]
+
+__version__ = _version()
+
+
+def open(
+    source: str | os.PathLike[str],
+    filter: str | None = None,
+    *,
+    snaplen: int = 262144,
+    promisc: bool = True,
+    timeout: float | None = None,
+    immediate: bool = False,
+    buffer: int | None = None,
+    latency: float | None = None,
+    direction: Literal["inout", "in", "out"] = "inout",
+    cooked: bool = False,
+    hw_timestamps: bool = False,
+) -> Ring:
+    """Open a device ("eth0", "any", "packet:eth0@2" ...) or, as a `Path`, a capture file.
+
+    filter: a pcap-filter(7) expression, in force before the first packet.
+    timeout: seconds that a read or an iteration waits for a packet; None waits for ever.
+    immediate: hand over each packet at once instead of batches.
+    buffer: bytes of ring memory; None is small enough to stay in the processor's cache.
+    latency: seconds the ring may hold packets back to make a batch.
+    cooked: Linux cooked headers (SLL), for "any" and devices without Ethernet headers.
+    """
+    if not isinstance(source, str):
+        source = b"file:" + os.fsencode(source)  # type: ignore[assignment]
+    return Ring(
+        source,  # type: ignore[arg-type]
+        filter,
+        snaplen=snaplen,
+        promisc=promisc,
+        timeout=timeout,
+        immediate=immediate,
+        buffer=buffer or 0,
+        latency=latency,
+        direction=direction,
+        cooked=cooked,
+        hw_timestamps=hw_timestamps,
+    )
 
 
 def libpfring_path() -> Path:
-    """The libpfring that this package uses, for C programs and ctypes."""
+    """Return the libpfring that this package uses, for C programs and ctypes."""
     return Path(__file__).with_name("libpfring.so.5")
+
+
+def __getattr__(name: str) -> object:
+    if name == "devices":
+        from .interfaces import devices
+
+        return devices
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,4 +9,11 @@
 
 #include <pybind11/pybind11.h>
 
+void register_dumper(pybind11::module_ &m);
+void register_ring_iterator(pybind11::module_ &m);
+void register_ring(pybind11::module_ &m);
+void register_filter(pybind11::module_ &m);
+void register_parse(pybind11::module_ &m);
+void register_devices(pybind11::module_ &m);
+
 #endif /* PFRING_PY_REGISTRY_H */

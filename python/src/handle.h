@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * handle.h - a libpfring handle as Python threads share it.
+ *
+ * One thread reads at a time (a second reader gets InUse); calls that do not
+ * read (stats, filter, send, close) may come from any thread at any time: they
+ * wake a reader that waits, have their turn, and it goes on waiting.
+ *
+ * Locks. The GIL guards the pending packets and every flag. The turn (Turn)
+ * guards the libpfring handle; it is taken and kept without the GIL, so a
+ * thread that has the turn may wait for the GIL and never the other way round.
+ * Signals are looked at whenever a wait was interrupted, and every SIGNAL_MS
+ * for one that came just before the wait began.
+ */
+#ifndef PFRING_PY_HANDLE_H
+#define PFRING_PY_HANDLE_H
+
+#include <Python.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "fork_guard.h"
+#include "pfring.h"
+
+constexpr int64_t WAIT_FOREVER = -1;
+
+/* Takes packets that lie in ring memory, without the GIL. 0 or a negative errno. */
+class PacketSink
+{
+      public:
+	virtual ~PacketSink() = default;
+	virtual int take(const pfring_packet *packets, unsigned n) = 0;
+};
+
+class Handle
+{
+      public:
+	static constexpr unsigned BATCH = 256;
+
+	/* Why refill() came back without packets. */
+	enum class End { None, Timeout, Eof, Broken, Closed, Exception };
+
+	/* Owns ring from here on. */
+	explicit Handle(pfring *ring);
+	/* Without the GIL, nobody else using the object. */
+	~Handle();
+	Handle(const Handle &) = delete;
+	Handle &operator=(const Handle &) = delete;
+
+	/*
+	 * The next packet already fetched, or nullptr: refill() then. Its bytes
+	 * are valid until control goes back to Python or the GIL is released.
+	 */
+	const pfring_packet *next_pending()
+	{
+		if (head == count || broken.load(std::memory_order_relaxed))
+			return nullptr;
+		if (head + 4 < count)
+			__builtin_prefetch(pending[head + 4].data);
+		return &pending[head++];
+	}
+	unsigned pending_count() const
+	{
+		return count - head;
+	}
+
+	/*
+	 * Waits up to timeout_ns for at least one packet. None: there are some.
+	 * Exception: a Python error is set. GIL held on entry and exit, released in
+	 * between. With a sink the packets (pending ones first, at most max) go
+	 * there before the turn is given up, and *taken says how many.
+	 */
+	End refill(int64_t timeout_ns, PacketSink *sink = nullptr, unsigned max = BATCH,
+		   unsigned *taken = nullptr);
+
+	/*
+	 * Runs f(ring) in a turn of its own, GIL released. Returns what f returns,
+	 * or -EBADF if the handle is closed. What the receiver had fetched and not
+	 * handed out stays pending.
+	 */
+	template <class F> int exclusive(F f)
+	{
+		int ret = -EBADF;
+		enter();
+		Py_BEGIN_ALLOW_THREADS;
+		take_turn(false);
+		if (ring != nullptr)
+			ret = f(ring);
+		give_turn();
+		Py_END_ALLOW_THREADS;
+		return ret;
+	}
+
+	/*
+	 * exclusive() for a change of filter or direction: pending packets that
+	 * are refused from now on are gone when this returns.
+	 */
+	template <class F> int change_filter(F f)
+	{
+		int ret = -EBADF;
+		enter();
+		Py_BEGIN_ALLOW_THREADS;
+		take_turn(false);
+		if (ring != nullptr)
+			ret = f(ring);
+		Py_BLOCK_THREADS;
+		if (ret >= 0 && !is_closed) {
+			filters++;
+			count = head + refilter(pending + head, count - head);
+		}
+		Py_UNBLOCK_THREADS;
+		give_turn();
+		Py_END_ALLOW_THREADS;
+		return ret;
+	}
+
+	/* Ends the wait under way, or the next one, as Broken; any thread. */
+	void breakloop();
+	/* Idempotent; a waiting reader comes back with Closed. */
+	void close();
+	bool closed() const
+	{
+		return is_closed;
+	}
+
+      private:
+	void enter();
+	void take_turn(bool as_reader);
+	void give_turn();
+	void kick();
+	int receive(int64_t timeout_ns, PacketSink *sink, unsigned max);
+	unsigned refilter(pfring_packet *packets, unsigned n)
+	{
+		return n > 0 ? pfring_refilter(ring, packets, n) : 0;
+	}
+	int hand_over(PacketSink *sink, unsigned first, unsigned n);
+
+	/* GIL. */
+	unsigned head = 0, count = 0;
+	bool is_closed = false;
+	bool reading = false;
+	unsigned filters = 0; /* changes of the filter so far */
+	ForkGuard guard;
+	std::atomic<bool> broken{false}; /* also read without the GIL */
+
+	/* The turn. */
+	struct Turn {
+		std::mutex m;
+		std::condition_variable cv;
+		bool held = false;
+		bool by_reader = false;
+		unsigned waiting = 0; /* threads that are not the reader; they go first */
+	} turn;
+	pfring *ring; /* nullptr once closed; changed under turn.m by who has the turn */
+
+	pfring_packet pending[BATCH];
+};
+
+#endif /* PFRING_PY_HANDLE_H */

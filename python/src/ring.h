@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ring.h - pfring.Ring, the object behind pfring.open().
+ *
+ * A Ring owns one Handle, which does the waiting and the locking; what is
+ * kept here besides is what never changes after opening, so that it can be
+ * asked for without a turn, and also after close. It dies without the GIL: no
+ * Python object may be a member.
+ */
+#ifndef PFRING_PY_RING_H
+#define PFRING_PY_RING_H
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "handle.h"
+
+struct Ring {
+	std::unique_ptr<Handle> handle;
+	std::string source, backend, why;
+	int linktype;
+	int fd;
+	unsigned snaplen;
+	int64_t timeout_ns; /* how long a read waits; WAIT_FOREVER */
+	bool eof = false;
+	unsigned sampling = 1;
+	std::string direction = "inout";
+	std::optional<std::string> filter;
+
+	/* An error that came after packets that had to be handed out first (its destructor takes
+	 * the GIL). */
+	std::unique_ptr<pybind11::error_already_set> deferred;
+
+	/* Handle::refill() that also knows of the end of a file and of deferred errors. */
+	Handle::End refill(int64_t timeout, PacketSink *sink = nullptr,
+			   unsigned max = Handle::BATCH, unsigned *taken = nullptr)
+	{
+		if (deferred) {
+			deferred->restore();
+			deferred.reset();
+			return Handle::End::Exception;
+		}
+		Handle::End end = handle->refill(timeout, sink, max, taken);
+		eof = eof || end == Handle::End::Eof;
+		return end;
+	}
+	/* Throws Closed. */
+	void check_open() const;
+};
+
+/* Seconds as Python gives them (None: for ever) in nanoseconds; throws ValueError. */
+int64_t timeout_from_python(const pybind11::handle &seconds);
+
+/* A new reference to an iterator over self (a Ring); nullptr with an error set. */
+PyObject *ring_iterator_new(PyObject *self, Ring *ring);
+/* A new (ts_ns, bytes), or nullptr. Copies the bytes before Python may run anything. */
+PyObject *packet_tuple(const pfring_packet *packet);
+
+#endif /* PFRING_PY_RING_H */
