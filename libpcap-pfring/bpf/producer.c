@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * producer.c - emits the capture program; see producer.h.
+ *
+ * It runs in the kernel with bottom halves off, so a lane has one producer at
+ * a time: the CPU whose number it bears. The letters are those of
+ * <linux/pf_ring.h>, part two. Registers:
+ *
+ *      R6  context        R7  bytes of the frame to copy
+ *      R8  the lane       R9  the record
+ *
+ * and on the stack what must outlive a helper call.
+ */
+#include "producer.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+
+#include <stddef.h>
+
+#include "backend.h"
+#include "bpf_translate.h"
+
+#define CTX BPF_REG_6
+#define COPY BPF_REG_7
+#define LANE BPF_REG_8
+#define REC BPF_REG_9
+#define FP BPF_REG_10
+
+#define SLOT_CPU (-4)
+#define SLOT_PROD (-16) /* the position behind the new record */
+#define SLOT_TAG (-24)	/* bytes that the put-back tag adds: 0 or 4 */
+
+#define ADDRESSES 12
+#define TAG_LEN 4
+
+/* Shorter frames cannot be two segments: two TCP headers' worth and the smallest MSS. */
+#define MIN_GSO_FRAME 128
+
+#define PROD_FIELD(f) ((int)offsetof(struct pfr_lane_prod, f))
+#define CONS_FIELD(f) (4096 + (int)offsetof(struct pfr_lane_cons, f))
+#define REC_FIELD(f) ((int)offsetof(struct pfr_rec, f))
+#define SKB(f) ((int)offsetof(struct __sk_buff, f))
+
+#define FUNC_KTIME_GET_TAI_NS 208 /* newer than the oldest headers we build with */
+
+/* Up to so many jumps to one place. */
+struct exits {
+	unsigned n, jump[8];
+};
+
+static void leave(struct exits *x, unsigned jump)
+{
+	x->jump[x->n++] = jump;
+}
+
+static void land_all(struct pfri_ebpf *e, const struct exits *x)
+{
+	for (unsigned i = 0; i < x->n; i++)
+		ebpf_land(e, x->jump[i]);
+}
+
+/* COPY = min(verdict in R0, length, caplen); SLOT_TAG = room for a stripped tag. */
+static void size_up(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *out)
+{
+	/* The addresses are always copied, so that the tag has a place behind them. */
+	int32_t tagged_max =
+		p->caplen > ADDRESSES + TAG_LEN ? (int32_t)p->caplen - TAG_LEN : ADDRESSES;
+	unsigned over, under, none, cut, done;
+
+	leave(out, ebpf_jump32_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
+	ebpf_alu64(e, BPF_MOV, COPY, BPF_REG_0);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(len));
+	over = ebpf_jump_if(e, BPF_JLE, COPY, BPF_REG_1);
+	ebpf_alu64(e, BPF_MOV, COPY, BPF_REG_1);
+	ebpf_land(e, over);
+
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(vlan_present));
+	none = ebpf_jump32_if_imm(e, BPF_JEQ, BPF_REG_1, 0);
+	cut = ebpf_jump_if_imm(e, BPF_JLT, COPY, ADDRESSES);
+	ebpf_alu64_imm(e, BPF_MOV, REC, TAG_LEN);
+	over = ebpf_jump_if_imm(e, BPF_JLE, COPY, tagged_max);
+	ebpf_alu64_imm(e, BPF_MOV, COPY, tagged_max);
+	done = ebpf_jump(e);
+	ebpf_land(e, cut);
+	ebpf_land(e, none);
+	ebpf_alu64_imm(e, BPF_MOV, REC, 0);
+	under = ebpf_jump_if_imm(e, BPF_JLE, COPY, (int32_t)p->caplen);
+	ebpf_alu64_imm(e, BPF_MOV, COPY, (int32_t)p->caplen);
+	ebpf_land(e, under);
+	ebpf_land(e, over);
+	ebpf_land(e, done);
+	/* Last: so the verifier knows, also where it thinks of paths that cannot be. */
+	leave(out, ebpf_jump_if_imm(e, BPF_JLT, COPY, 1));
+	ebpf_store(e, BPF_DW, FP, SLOT_TAG, REC);
+}
+
+/* LANE = this CPU's lane; a CPU without one counts its packet in lane 0. */
+static void find_lane(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *out)
+{
+	unsigned found;
+
+	ebpf_call(e, BPF_FUNC_get_smp_processor_id);
+	ebpf_store(e, BPF_W, FP, SLOT_CPU, BPF_REG_0);
+	ebpf_map(e, BPF_REG_1, p->lanes_fd);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_CPU);
+	ebpf_call(e, BPF_FUNC_map_lookup_elem);
+	found = ebpf_jump_if_imm(e, BPF_JNE, BPF_REG_0, 0);
+	ebpf_store_imm(e, BPF_W, FP, SLOT_CPU, 0);
+	ebpf_map(e, BPF_REG_1, p->lanes_fd);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_CPU);
+	ebpf_call(e, BPF_FUNC_map_lookup_elem);
+	leave(out, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_1, 1);
+	ebpf_atomic64(e, BPF_ADD, BPF_REG_0, PROD_FIELD(lost), BPF_REG_1);
+	leave(out, ebpf_jump(e));
+	ebpf_land(e, found);
+	ebpf_alu64(e, BPF_MOV, LANE, BPF_REG_0);
+}
+
+/*
+ * R2 = position. When the reader keeps up, back to the front before the end:
+ * only what lies between the reader and the half-way mark may be unread.
+ */
+static void turn_back(struct pfri_ebpf *e, const struct pfri_producer *p)
+{
+	unsigned early, behind;
+
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_5, (int32_t)(p->data_size - PFR_REC_ALIGN));
+	early = ebpf_jump_if_imm(e, BPF_JLT, BPF_REG_5, (int32_t)p->turn_back);
+	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, CONS_FIELD(cons)); /* A, pairs with B */
+	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
+	ebpf_alu64(e, BPF_SUB, BPF_REG_3, BPF_REG_4);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_0, BPF_REG_5);
+	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_0, (int32_t)p->turn_back / 2);
+	behind = ebpf_jump_if(e, BPF_JGT, BPF_REG_3, BPF_REG_0);
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(cons_cache), BPF_REG_4);
+	ebpf_alu64(e, BPF_MOV, REC, LANE);
+	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_5);
+	ebpf_store_imm(e, BPF_W, REC, PFR_LANE_DATA + REC_FIELD(caplen), 0);
+	ebpf_store_imm(e, BPF_B, REC, PFR_LANE_DATA + REC_FIELD(flags), PFR_REC_SKIP);
+	/*
+	 * From memory, not as a constant: without CAP_PERFMON the verifier wants
+	 * pointer arithmetic to look alike on every path that comes to it.
+	 */
+	ebpf_load(e, BPF_DW, BPF_REG_0, LANE, PROD_FIELD(data_size));
+	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_0, 1);
+	ebpf_alu64(e, BPF_OR, BPF_REG_2, BPF_REG_0);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, 1);
+	ebpf_land(e, behind);
+	ebpf_land(e, early);
+}
+
+/* REC = where the record goes; SLOT_PROD = where it ends. Full: counts and leaves. */
+static void reserve(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
+{
+	unsigned room;
+
+	ebpf_alu64(e, BPF_MOV, BPF_REG_1, COPY);
+	ebpf_load(e, BPF_DW, BPF_REG_2, FP, SLOT_TAG);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_1, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, sizeof(struct pfr_rec) + PFR_REC_ALIGN - 1);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_1, -PFR_REC_ALIGN);
+	ebpf_load(e, BPF_DW, BPF_REG_2, LANE, PROD_FIELD(prod));
+	if (p->turn_back)
+		turn_back(e, p);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_3, BPF_REG_1);
+	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, PROD_FIELD(cons_cache));
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
+	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
+	room = ebpf_jump_if_imm(e, BPF_JLE, BPF_REG_5, (int32_t)p->data_size);
+	/* The copy is old; the reader's position counts if it makes sense (cons <= prod). */
+	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, CONS_FIELD(cons)); /* A, pairs with B */
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_2);
+	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
+	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(cons_cache), BPF_REG_4);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
+	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
+	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
+	ebpf_land(e, room);
+	ebpf_store(e, BPF_DW, FP, SLOT_PROD, BPF_REG_3);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_2, (int32_t)(p->data_size - PFR_REC_ALIGN));
+	ebpf_alu64(e, BPF_MOV, REC, LANE);
+	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_ADD, REC, PFR_LANE_DATA);
+}
+
+/* C: the record's header. */
+static void describe(struct pfri_ebpf *e, const struct pfri_producer *p)
+{
+	static const int clocks[] = {
+		[PFRI_CLOCK_TAI] = FUNC_KTIME_GET_TAI_NS,
+		[PFRI_CLOCK_MONOTONIC] = BPF_FUNC_ktime_get_ns,
+		[PFRI_CLOCK_COARSE] = BPF_FUNC_ktime_get_coarse_ns,
+	};
+	unsigned untagged, small, alone, fits;
+
+	ebpf_call(e, clocks[p->clock]);
+	ebpf_store(e, BPF_DW, REC, REC_FIELD(ts_ns), BPF_REG_0);
+	ebpf_load(e, BPF_DW, BPF_REG_3, FP, SLOT_TAG);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_1, COPY);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_1, BPF_REG_3);
+	if (p->caplen < ADDRESSES + TAG_LEN) {
+		fits = ebpf_jump_if_imm(e, BPF_JLE, BPF_REG_1, (int32_t)p->caplen);
+		ebpf_alu64_imm(e, BPF_MOV, BPF_REG_1, (int32_t)p->caplen);
+		ebpf_land(e, fits);
+	}
+	ebpf_store(e, BPF_W, REC, REC_FIELD(caplen), BPF_REG_1);
+	ebpf_load(e, BPF_W, BPF_REG_4, CTX, SKB(len));
+	ebpf_alu64(e, BPF_MOV, BPF_REG_1, BPF_REG_4);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_1, BPF_REG_3);
+	ebpf_store(e, BPF_W, REC, REC_FIELD(len), BPF_REG_1);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(ifindex));
+	ebpf_store(e, BPF_W, REC, REC_FIELD(ifindex), BPF_REG_1);
+	ebpf_store_imm(e, BPF_W, REC, REC_FIELD(hash), p->generation);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(pkt_type));
+	ebpf_store(e, BPF_B, REC, REC_FIELD(pkttype), BPF_REG_1);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(queue_mapping));
+	ebpf_store(e, BPF_H, REC, REC_FIELD(queue), BPF_REG_1);
+
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_5, 0);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_1, 0);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_2, 0);
+	untagged = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_3, 0);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(vlan_tci));
+	ebpf_load(e, BPF_W, BPF_REG_2, CTX, SKB(vlan_proto));
+	ebpf_be16(e, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_5, PFR_REC_VLAN);
+	ebpf_land(e, untagged);
+	ebpf_store(e, BPF_H, REC, REC_FIELD(vlan_tci), BPF_REG_1);
+	ebpf_store(e, BPF_H, REC, REC_FIELD(vlan_tpid), BPF_REG_2);
+	small = ebpf_jump_if_imm(e, BPF_JLE, BPF_REG_4, MIN_GSO_FRAME);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(gso_size));
+	alone = ebpf_jump32_if_imm(e, BPF_JEQ, BPF_REG_1, 0);
+	ebpf_alu64_imm(e, BPF_OR, BPF_REG_5, PFR_REC_GSO);
+	ebpf_land(e, alone);
+	ebpf_land(e, small);
+	ebpf_store(e, BPF_B, REC, REC_FIELD(flags), BPF_REG_5);
+}
+
+/*
+ * C: the bytes. With a tag they are copied four bytes further on, then the two
+ * addresses move back and the tag goes between.
+ */
+static void copy(struct pfri_ebpf *e, struct exits *full)
+{
+	const int data = sizeof(struct pfr_rec);
+	unsigned untagged;
+
+	ebpf_alu64(e, BPF_MOV, BPF_REG_1, CTX);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_2, 0);
+	ebpf_load(e, BPF_DW, BPF_REG_4, FP, SLOT_TAG);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_3, REC);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_3, data);
+	untagged = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_4, 0);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_3, TAG_LEN);
+	ebpf_land(e, untagged);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_4, COPY);
+	ebpf_call(e, BPF_FUNC_skb_load_bytes);
+	leave(full, ebpf_jump_if_imm(e, BPF_JNE, BPF_REG_0, 0));
+	ebpf_load(e, BPF_DW, BPF_REG_1, FP, SLOT_TAG);
+	untagged = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_1, 0);
+	for (int i = 0; i < ADDRESSES; i += 4) {
+		ebpf_load(e, BPF_W, BPF_REG_1, REC, data + TAG_LEN + i);
+		ebpf_store(e, BPF_W, REC, data + i, BPF_REG_1);
+	}
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(vlan_proto));
+	ebpf_store(e, BPF_H, REC, data + ADDRESSES, BPF_REG_1);
+	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(vlan_tci));
+	ebpf_be16(e, BPF_REG_1);
+	ebpf_store(e, BPF_H, REC, data + ADDRESSES + 2, BPF_REG_1);
+	ebpf_land(e, untagged);
+}
+
+static void publish(struct pfri_ebpf *e)
+{
+	ebpf_load(e, BPF_DW, BPF_REG_3, FP, SLOT_PROD);
+#if defined(__x86_64__) || defined(__i386__)
+	/* Stores are seen in their order here. */
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(prod), BPF_REG_3); /* E, pairs with D */
+#else
+	ebpf_alu64(e, BPF_MOV, BPF_REG_1, BPF_REG_3);
+	ebpf_atomic64(e, BPF_XCHG, LANE, PROD_FIELD(prod), BPF_REG_1); /* E, pairs with D */
+#endif
+	ebpf_load(e, BPF_DW, BPF_REG_1, LANE, PROD_FIELD(accepted));
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, 1);
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(accepted), BPF_REG_1);
+}
+
+/* R3 = position. Wakes a reader that sleeps, once per sleep, when enough is there. */
+static void wake(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *out)
+{
+	ebpf_load(e, BPF_W, BPF_REG_1, LANE, CONS_FIELD(need_wakeup)); /* F, pairs with G */
+	leave(out, ebpf_jump32_if_imm(e, BPF_JEQ, BPF_REG_1, 0));
+	ebpf_load(e, BPF_W, BPF_REG_2, LANE, PROD_FIELD(woken));
+	leave(out, ebpf_jump32_if(e, BPF_JEQ, BPF_REG_1, BPF_REG_2));
+	ebpf_load(e, BPF_DW, BPF_REG_2, LANE, CONS_FIELD(cons));
+	ebpf_alu64(e, BPF_SUB, BPF_REG_3, BPF_REG_2);
+	ebpf_load(e, BPF_W, BPF_REG_2, LANE, CONS_FIELD(watermark));
+	leave(out, ebpf_jump_if(e, BPF_JLT, BPF_REG_3, BPF_REG_2));
+	ebpf_store(e, BPF_W, LANE, PROD_FIELD(woken), BPF_REG_1);
+	ebpf_load(e, BPF_DW, BPF_REG_1, LANE, PROD_FIELD(wakeups));
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, 1);
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(wakeups), BPF_REG_1);
+	/* What is written does not matter, that something is there does. */
+	ebpf_map(e, BPF_REG_1, p->wake_fd);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_TAG);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_3, 8);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_4, BPF_RB_FORCE_WAKEUP);
+	ebpf_call(e, BPF_FUNC_ringbuf_output);
+}
+
+static void count_drop(struct pfri_ebpf *e)
+{
+	ebpf_load(e, BPF_DW, BPF_REG_1, LANE, PROD_FIELD(drops));
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, 1);
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(drops), BPF_REG_1);
+}
+
+int pfri_producer_emit(struct pfri_ebpf *e, const struct pfri_producer *p,
+		       const struct sock_filter *filter, unsigned len)
+{
+	struct exits out = {0}, full = {0};
+	int err;
+
+	ebpf_alu64(e, BPF_MOV, CTX, BPF_REG_1);
+	err = pfri_bpf_translate(filter, len, e);
+	if (err)
+		return err;
+	size_up(e, p, &out);
+	find_lane(e, p, &out);
+	reserve(e, p, &full);
+	describe(e, p);
+	copy(e, &full);
+	publish(e);
+	wake(e, p, &out);
+	leave(&out, ebpf_jump(e));
+	land_all(e, &full);
+	count_drop(e);
+	land_all(e, &out);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_0, 0);
+	ebpf_exit(e);
+	return e->err;
+}

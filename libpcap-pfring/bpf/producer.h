@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * producer.h - the eBPF socket filter that fills the ring.
+ *
+ * Written instruction by instruction by our own code: no compiler, no ELF and
+ * no libbpf on the user's machine. Attached to an AF_PACKET socket it sees
+ * what tcpdump sees; it runs the filter, copies header and bytes into the lane
+ * of its CPU, and returns 0, so that the socket itself keeps nothing.
+ */
+#ifndef PFRI_PRODUCER_H
+#define PFRI_PRODUCER_H
+
+#include <linux/filter.h>
+
+#include "ebpf.h"
+
+/* Which clock stamps packets; by what the kernel has and what was asked for. */
+enum pfri_clock {
+	PFRI_CLOCK_TAI,	      /* 6.1: follows steps of the system clock by itself */
+	PFRI_CLOCK_MONOTONIC, /* before; the reader adds the distance to the epoch */
+	PFRI_CLOCK_COARSE     /* 5.11: the last tick, monotonic; some 20 ns cheaper */
+};
+
+struct pfri_producer {
+	int lanes_fd, wake_fd; /* maps.h */
+	uint64_t data_size;
+	uint32_t caplen;     /* no record holds more, put-back tag included */
+	uint32_t generation; /* of the filter; goes into every record's hash */
+	uint32_t turn_back;  /* bytes in use beyond which it may return to the front; 0 never */
+	enum pfri_clock clock;
+};
+
+/* The whole program: filter (classic, checked), then the capture. As pfri_bpf_translate(). */
+int pfri_producer_emit(struct pfri_ebpf *e, const struct pfri_producer *p,
+		       const struct sock_filter *filter, unsigned len);
+
+#endif /* PFRI_PRODUCER_H */
