@@ -386,6 +386,8 @@ int pfring_compile_filter(int link_type, u_int32_t snaplen, const char *expressi
 /* Runs such a program over bytes as they are. Returns bytes to keep, 0 refused, -EINVAL. */
 int pfring_filter_packet(const void *insns, u_int len, const void *pkt, u_int32_t caplen,
 			 u_int32_t wire_len);
+/* Runs it over n packets as they are and closes the gaps. Returns how many are left, or -EINVAL. */
+int pfring_filter_batch(const void *insns, u_int len, struct pfring_packet *packets, u_int n);
 
 /* Capture files. path "-" is standard output; a file that exists is replaced. */
 typedef struct pfring_dumper pfring_dumper;

@@ -235,8 +235,10 @@ static int file_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 	if (ret >= 0 || ret == -ENODATA)
 		return ret;
 	f->damaged = true;
-	return pfri_fail(-EBADMSG, "file %.80s cannot be read on after %" PRIu64 " packets: %.120s",
-			 path_of(r), f->src.count, f->src.why);
+	return pfri_fail_because(-EBADMSG, f->src.why,
+				 "file %.80s cannot be read on after %" PRIu64
+				 " packets: %.120s",
+				 path_of(r), f->src.count, f->src.why);
 }
 
 static void file_release(struct pfri_ring *r)
@@ -348,9 +350,9 @@ static int open_pcap(struct pfri_ring *r, struct file *f)
 	p = lib->fopen_offline_with_tstamp_precision(stdio, PCAP_TSTAMP_PRECISION_NANO, why);
 	if (!p) {
 		fclose(stdio);
-		return pfri_fail(-EBADMSG,
-				 "file %.100s is no capture file that can be read: %.120s",
-				 path_of(r), why);
+		return pfri_fail_because(-EBADMSG, why,
+					 "file %.100s is no capture file that can be read: %.120s",
+					 path_of(r), why);
 	}
 	err = pfri_pcapsource_open(&f->src, lib, p, 1);
 	if (err)

@@ -265,6 +265,29 @@ static void test_a_program_is_run_over_bytes_as_they_are(void **state)
 	assert_int_equal(pfring_filter_packet(insn, 1, NULL, 60, 60), -EINVAL);
 }
 
+static void test_a_batch_is_filtered_in_place_and_in_order(void **state)
+{
+	static const u_char arp[60] = {[12] = 0x08, 0x06}, ip[60] = {[12] = 0x08, 0x00};
+	struct pfring_packet packets[5] = {};
+	struct sock_filter insn[32];
+	int n = pfring_compile_filter(1, 0, "arp", 1, 0, insn, 32);
+
+	(void)state;
+	assert_true(n > 0);
+	for (u_int i = 0; i < 5; i++) {
+		packets[i].data = i % 2 ? ip : arp;
+		packets[i].caplen = packets[i].len = 60;
+		packets[i].ts_ns = i;
+	}
+	assert_int_equal(pfring_filter_batch(insn, (u_int)n, packets, 5), 3);
+	assert_int_equal(packets[0].ts_ns, 0);
+	assert_int_equal(packets[1].ts_ns, 2);
+	assert_int_equal(packets[2].ts_ns, 4);
+	assert_int_equal(pfring_filter_batch(insn, (u_int)n, NULL, 0), 0);
+	assert_int_equal(pfring_filter_batch(insn, 0, packets, 3), -EINVAL);
+	assert_int_equal(pfring_filter_batch(NULL, 1, packets, 3), -EINVAL);
+}
+
 static void *compile_many(void *arg)
 {
 	struct sock_filter insn[64];
@@ -306,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_the_return_value_is_the_snap_length),
 		cmocka_unit_test(test_the_public_call_compiles_for_any_link_type),
 		cmocka_unit_test(test_a_program_is_run_over_bytes_as_they_are),
+		cmocka_unit_test(test_a_batch_is_filtered_in_place_and_in_order),
 		cmocka_unit_test(test_threads_may_compile_at_once),
 	};
 
