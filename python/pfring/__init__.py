@@ -28,6 +28,7 @@ from .errors import (
     NotSupported,
     PermissionDenied,
 )
+from .install import install_pcapy
 from .records import Device, Parsed, Stats
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "Stats",
     "compile_filter",
     "devices",
+    "install_pcapy",
     "libpfring_path",
     "open",
     "parse",

@@ -35,4 +35,5 @@ PYBIND11_MODULE(_core, m)
 	register_filter(m);
 	register_parse(m);
 	register_devices(m);
+	register_pcapy(m);
 }

@@ -15,5 +15,6 @@ void register_ring(pybind11::module_ &m);
 void register_filter(pybind11::module_ &m);
 void register_parse(pybind11::module_ &m);
 void register_devices(pybind11::module_ &m);
+void register_pcapy(pybind11::module_ &m);
 
 #endif /* PFRING_PY_REGISTRY_H */
