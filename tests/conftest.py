@@ -36,6 +36,14 @@ def trace_file(trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def pcapy_files(trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Capture files of every kind, by name (see pcapy_support.files_in)."""
+    from pcapy_support import files_in
+
+    return files_in(tmp_path_factory.mktemp("pcapy"), trace.frames)
+
+
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     """Two silent namespaces of this test alone: send on gen0 in wire.tx, read cap0 in wire.rx."""
