@@ -151,10 +151,14 @@ static void turn_back(struct pfri_ebpf *e, const struct pfri_producer *p)
 	ebpf_land(e, early);
 }
 
-/* REC = where the record goes; SLOT_PROD = where it ends. Full: counts and leaves. */
+/*
+ * REC = where the record goes; SLOT_PROD = where it ends. Full: counts and
+ * leaves. A ring without room for a long packet takes no short one either, so
+ * that a gap in what is captured is one gap.
+ */
 static void reserve(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
 {
-	unsigned room;
+	unsigned room, longer;
 
 	ebpf_alu64(e, BPF_MOV, BPF_REG_1, COPY);
 	ebpf_load(e, BPF_DW, BPF_REG_2, FP, SLOT_TAG);
@@ -166,6 +170,11 @@ static void reserve(struct pfri_ebpf *e, const struct pfri_producer *p, struct e
 		turn_back(e, p);
 	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
 	ebpf_alu64(e, BPF_ADD, BPF_REG_3, BPF_REG_1);
+	ebpf_store(e, BPF_DW, FP, SLOT_PROD, BPF_REG_3);
+	longer = ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_1, (int32_t)p->quantum);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_3, (int32_t)p->quantum);
+	ebpf_land(e, longer);
 	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, PROD_FIELD(cons_cache));
 	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
 	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
@@ -180,7 +189,6 @@ static void reserve(struct pfri_ebpf *e, const struct pfri_producer *p, struct e
 	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
 	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
 	ebpf_land(e, room);
-	ebpf_store(e, BPF_DW, FP, SLOT_PROD, BPF_REG_3);
 	ebpf_alu64_imm(e, BPF_AND, BPF_REG_2, (int32_t)(p->data_size - PFR_REC_ALIGN));
 	ebpf_alu64(e, BPF_MOV, REC, LANE);
 	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_2);

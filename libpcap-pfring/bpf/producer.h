@@ -12,21 +12,16 @@
 
 #include <linux/filter.h>
 
+#include "clock.h"
 #include "ebpf.h"
-
-/* Which clock stamps packets; by what the kernel has and what was asked for. */
-enum pfri_clock {
-	PFRI_CLOCK_TAI,	      /* 6.1: follows steps of the system clock by itself */
-	PFRI_CLOCK_MONOTONIC, /* before; the reader adds the distance to the epoch */
-	PFRI_CLOCK_COARSE     /* 5.11: the last tick, monotonic; some 20 ns cheaper */
-};
 
 struct pfri_producer {
 	int lanes_fd, wake_fd; /* maps.h */
 	uint64_t data_size;
 	uint32_t caplen;     /* no record holds more, put-back tag included */
 	uint32_t generation; /* of the filter; goes into every record's hash */
-	uint32_t turn_back;  /* bytes in use beyond which it may return to the front; 0 never */
+	uint32_t quantum;   /* no packet is taken without this much room: the longest usual one's */
+	uint32_t turn_back; /* bytes in use beyond which it may return to the front; 0 never */
 	enum pfri_clock clock;
 };
 

@@ -255,22 +255,24 @@ int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms)
 
 int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_ms)
 {
-	struct pollfd p[2] = {
+	/* Errors of the socket count even where fd is another one. */
+	struct pollfd p[3] = {
 		{.fd = fd, .events = POLLIN},
 		{.fd = r->wake_fd, .events = POLLIN},
+		{.fd = fd == a->fd ? -1 : a->fd},
 	};
 	int n;
 
 	/* Nothing will wake us once the interface is gone: look again soon. */
 	if (a->gone && (timeout_ms < 0 || timeout_ms > 10))
 		timeout_ms = 10;
-	n = poll(p, 2, timeout_ms);
+	n = poll(p, 3, timeout_ms);
 	if (n < 0)
 		return errno == EINTR ? -EINTR :
 					pfri_fail(-errno, "poll failed: %s", strerror(errno));
 	if (p[1].revents)
 		return -EINTR;
-	if (p[0].revents & (POLLERR | POLLHUP | POLLNVAL))
+	if ((p[0].revents | p[2].revents) & (POLLERR | POLLHUP | POLLNVAL))
 		socket_error(r, a);
 	return n > 0;
 }

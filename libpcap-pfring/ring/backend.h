@@ -147,6 +147,7 @@ struct pfri_ring {
 	char why[PFRI_ERRLEN];       /* why this backend was chosen */
 	int wake_fd;                 /* eventfd of breakloop, shutdown and close */
 	int select_fd;               /* what pfring_get_selectable_fd() answers, or -1 */
+	bool select_used;            /* it was asked for: keep it true to its word */
 	int net_fd;                  /* a socket in the device's namespace for ioctls, or -1 */
 	pthread_mutex_t rx_lock, tx_lock; /* PF_RING_REENTRANT */
 
@@ -173,8 +174,8 @@ struct pfri_ring {
 	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \
 			 (type *)(void *)(r)->priv; }))
 
-/* Every backend, in the order in which a bare name tries them (names.c). */
-extern const struct pfri_ops pfri_packet_ops, pfri_file_ops, pfri_pcap_ops;
+/* Every backend. Which one a bare name tries first is handle.c's. */
+extern const struct pfri_ops pfri_bpf_ops, pfri_packet_ops, pfri_file_ops, pfri_pcap_ops;
 
 static inline u_int64_t pfri_clock_ns(clockid_t clock)
 {

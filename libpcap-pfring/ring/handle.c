@@ -16,6 +16,7 @@
 static _Atomic u_int32_t next_id = 1;
 
 static const struct pfri_ops *const backends[] = {
+	&pfri_bpf_ops,
 	&pfri_packet_ops,
 	&pfri_file_ops,
 	&pfri_pcap_ops,

@@ -395,6 +395,11 @@ int pfring_get_selectable_fd(pfring *ring)
 		return pfri_fail(-EINVAL, "no ring was given");
 	if (r->select_fd < 0)
 		return pfri_fail(-EOPNOTSUPP, "%s: has no descriptor to wait on", r->ops->name);
+	if (!r->select_used) {
+		r->select_used = true;
+		if (r->enabled && r->ops->poll)
+			r->ops->poll(r, 0);
+	}
 	return r->select_fd;
 }
 

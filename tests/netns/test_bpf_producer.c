@@ -65,6 +65,7 @@ static void rig_open(struct rig *g, u_int64_t data_size)
 					     .wake_fd = g->maps.wake_fd,
 					     .data_size = g->maps.data_size,
 					     .caplen = MAX_CAPLEN,
+					     .quantum = PFR_REC_SIZE(1518),
 					     .generation = 7};
 	g->maps.lanes.hash_mask = ~0u;
 	g->gen = wire_socket("gen0", 0);

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bpf.c - backend "bpf:": an AF_PACKET socket whose filter is an eBPF program
+ * that copies what it accepts straight into mapped memory (bpf/producer.c).
+ *
+ * Needs CAP_NET_RAW and CAP_BPF when it is opened; sees what tcpdump sees and
+ * leaves nothing behind. See bpf_backend.h for what a handle consists of.
+ * Called by the handle's owner; close also from signal handlers.
+ */
+#include "producer.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "bpf_backend.h"
+#include "sys.h"
+
+#define MAX_EBPF 28000 /* the longest classic program, translated, and the capture */
+#define GSO_FRAME (65535u + 18)
+#define BUDGET (16u << 20) /* for all lanes, where nothing else is asked for */
+#define LANE_MOST (4u << 20)
+#define LANE_LEAST (256u << 10)
+#define TURN_BACK (1u << 20) /* what a reader that keeps up has in its cache */
+#define SPARE_BYTES (1u << 20)
+#define STRAGGLER_NS 250000000u /* far beyond the time that a program can be on its way */
+
+static const struct pfri_ops classic_ops;
+
+static u_int64_t round_down(u_int64_t v)
+{
+	while (v & (v - 1))
+		v &= v - 1;
+	return v;
+}
+
+/* The longest frame that is not an oddity; jumbo GSO frames (BIG TCP) still fit one by one. */
+static u_int32_t usual_frame(const struct pfri_ring *r, const struct pfri_afp *a)
+{
+	u_int32_t longest = a->offload || !a->mtu ? GSO_FRAME : a->mtu + 18;
+
+	return longest < r->opt.caplen ? longest : r->opt.caplen;
+}
+
+static u_int64_t lane_size(const struct pfri_ring *r, u_int32_t quantum)
+{
+	u_int64_t size = r->opt.buffer_bytes ? r->opt.buffer_bytes : BUDGET;
+
+	size = round_down(size / pfri_maps_cpus());
+	if (!r->opt.buffer_bytes && size > LANE_MOST)
+		size = LANE_MOST;
+	if (!r->opt.buffer_bytes && size < LANE_LEAST)
+		size = LANE_LEAST;
+	while (size < 2 * (u_int64_t)quantum)
+		size = size ? size * 2 : 4096;
+	return size > 1u << 30 ? 1u << 30 : size;
+}
+
+/* Emits and loads the program for a classic filter. A descriptor, or -errno with its reason. */
+static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len,
+		u_int32_t generation)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	struct pfri_producer p = {
+		.lanes_fd = b->maps.lanes_fd,
+		.wake_fd = b->maps.wake_fd,
+		.data_size = b->maps.data_size,
+		.caplen = r->opt.caplen,
+		.generation = generation,
+		.quantum = b->quantum,
+		.turn_back = b->turn_back,
+		.clock = (enum pfri_clock)b->clock,
+	};
+	size_t bytes = MAX_EBPF * sizeof(struct bpf_insn);
+	struct pfri_ebpf e = {.max = MAX_EBPF};
+	char log[160];
+	int fd;
+
+	e.insn = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (e.insn == MAP_FAILED)
+		return pfri_fail(-ENOMEM, "no memory to build a program");
+	fd = pfri_producer_emit(&e, &p, filter, len);
+	if (fd == 0)
+		fd = pfri_bpf_load(e.insn, e.len, "pfring_capture", log, sizeof(log));
+	munmap(e.insn, bytes);
+	if (fd == -EPERM || fd == -EACCES)
+		return pfri_fail(-EPERM, "no permission to load eBPF programs (CAP_BPF is needed)");
+	if (fd < 0)
+		return pfri_fail(fd, "the kernel does not take the capture program: %s",
+				 strerror(-fd));
+	return fd;
+}
+
+static int attach(struct pfri_bpf *b, int prog)
+{
+	if (setsockopt(b->afp.fd, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog)) < 0)
+		return pfri_fail(-errno, "cannot attach the capture program: %s", strerror(errno));
+	return 0;
+}
+
+/*
+ * Loads the program that keeps everything. It shows whether this path is open
+ * at all, with which clock, and it stays for the time when nothing can be
+ * loaded any more.
+ */
+static int load_all(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	struct sock_filter insn[PFRI_MAXINSNS];
+	u_int len, user_len = r->prog.len;
+	bool user;
+
+	r->prog.len = 0;
+	len = pfri_afp_program(r, &b->afp, insn, &user);
+	r->prog.len = user_len;
+	b->clock = r->opt.local_clock_coarse ? PFRI_CLOCK_COARSE : PFRI_CLOCK_TAI;
+	b->all_fd = load(r, insn, len, 0);
+	if (b->all_fd == -EINVAL && b->clock != PFRI_CLOCK_MONOTONIC) {
+		b->clock = PFRI_CLOCK_MONOTONIC;
+		b->all_fd = load(r, insn, len, 0);
+	}
+	return b->all_fd < 0 ? b->all_fd : 0;
+}
+
+static int watch(int epoll_fd, int fd, u_int32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.fd = fd};
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static int open_select(struct pfri_ring *r, struct pfri_bpf *b)
+{
+	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	b->more_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (b->epoll_fd < 0 || b->more_fd < 0 || watch(b->epoll_fd, b->maps.wake_fd, EPOLLIN) ||
+	    watch(b->epoll_fd, b->more_fd, EPOLLIN) || watch(b->epoll_fd, b->afp.fd, EPOLLIN))
+		return pfri_fail(-errno, "cannot make a selectable descriptor: %s",
+				 strerror(errno));
+	r->select_fd = b->epoll_fd;
+	return 0;
+}
+
+static void bpf_close(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+
+	pfri_tp3_close(&b->spare);
+	pfri_afp_close(r, &b->afp);
+	pfri_maps_close(&b->maps);
+	if (b->all_fd >= 0)
+		close(b->all_fd);
+	if (b->epoll_fd >= 0)
+		close(b->epoll_fd);
+	if (b->more_fd >= 0)
+		close(b->more_fd);
+	b->all_fd = b->epoll_fd = b->more_fd = -1;
+	r->select_fd = -1;
+}
+
+static int bpf_open(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc;
+
+	b->all_fd = b->epoll_fd = b->more_fd = b->afp.fd = -1;
+	b->maps.lanes_fd = b->maps.wake_fd = -1;
+	rc = pfri_afp_open(r, &b->afp);
+	if (rc)
+		return rc;
+	if (b->afp.cooked)
+		rc = pfri_fail(-EOPNOTSUPP, "cooked link headers are made by packet: only");
+	else if (r->opt.hw_tstamp)
+		rc = pfri_fail(-EOPNOTSUPP,
+			       "a socket filter does not see the adapter's time stamps");
+	if (!rc) {
+		b->quantum = (u_int32_t)PFR_REC_SIZE(usual_frame(r, &b->afp) + 4);
+		rc = pfri_maps_open(&b->maps, lane_size(r, b->quantum));
+	}
+	if (!rc && b->maps.data_size >= 2 * TURN_BACK && b->quantum < TURN_BACK / 4)
+		b->turn_back = TURN_BACK;
+	if (!rc)
+		rc = load_all(r);
+	if (!rc)
+		rc = open_select(r, b);
+	if (rc) {
+		bpf_close(r);
+		return rc;
+	}
+	pfri_bpf_set_epoch(b, pfri_bpf_now(b));
+	return 0;
+}
+
+/* Records written from now on bear a new number; those with an old one are tested again. */
+static void new_generation(struct pfri_bpf *b)
+{
+	b->generation++;
+	b->stale = true;
+	b->stale_until = pfri_bpf_now(b) + STRAGGLER_NS;
+	b->maps.lanes.hash_mask = ~0u;
+}
+
+/* The classic program takes the eBPF one's place; the lanes are emptied first. */
+static int go_classic(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc = pfri_afp_filter(r, &b->afp);
+
+	if (rc < 0)
+		return rc;
+	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
+	new_generation(b);
+	b->drained_until_ms = pfri_now_ms() + STRAGGLER_NS / 1000000;
+	r->ops = &classic_ops;
+	snprintf(r->why, sizeof(r->why),
+		 "it began as bpf:, but the filter came after the privilege to load it (CAP_BPF) "
+		 "was gone");
+	return rc;
+}
+
+/* Without privilege and without a spare ring: keep everything and filter in user space. */
+static int filter_in_user_space(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc = attach(b, b->all_fd);
+
+	if (rc)
+		return rc;
+	r->refilter = PFRI_REFILTER_ALWAYS;
+	return 1;
+}
+
+static int install(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	struct sock_filter insn[PFRI_MAXINSNS];
+	bool user;
+	u_int len = pfri_afp_program(r, &b->afp, insn, &user);
+	int prog, rc;
+
+	if (user)
+		return filter_in_user_space(r);
+	prog = load(r, insn, len, b->generation + 1);
+	if (prog == -EPERM && r->prog.len && b->spare.map)
+		return go_classic(r);
+	if (prog < 0)
+		return filter_in_user_space(r);
+	rc = attach(b, prog);
+	close(prog);
+	if (rc)
+		return rc;
+	new_generation(b);
+	r->refilter = PFRI_REFILTER_NONE;
+	return 0;
+}
+
+static int bpf_set_filter(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+
+	/* Bound means that packets may be queued; before that the filter waits in r. */
+	if (!b->afp.bound || !r->enabled) {
+		r->refilter = PFRI_REFILTER_NONE;
+		return 0;
+	}
+	return install(r);
+}
+
+/* A ring for the day on which a filter comes without the privilege to load it. */
+static void open_spare(struct pfri_ring *r, struct pfri_bpf *b)
+{
+	u_int64_t asked = r->opt.buffer_bytes;
+
+	if (r->prog.len || b->spare.map || (r->opt.flags & PF_RING_USERSPACE_BPF))
+		return;
+	if (!asked || asked > SPARE_BYTES)
+		r->opt.buffer_bytes = SPARE_BYTES;
+	if (pfri_tp3_open(r, &b->afp, &b->spare))
+		pfri_tp3_close(&b->spare); /* then filters run in user space on that day */
+	r->opt.buffer_bytes = asked;
+}
+
+static int bpf_enable(struct pfri_ring *r, bool on)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc = 0;
+
+	if (!on)
+		return b->afp.bound ? pfri_afp_mute(&b->afp) : 0;
+	if (r->mode == send_only_mode || r->mode == management_only_mode)
+		return 0;
+	if (!b->afp.bound) {
+		open_spare(r, b);
+		/* Nothing may pass before the group is joined and the program is there. */
+		rc = pfri_afp_mute(&b->afp);
+		if (!rc)
+			rc = pfri_afp_bind(r, &b->afp);
+		if (!rc && b->afp.cluster >= 0)
+			rc = pfri_afp_join(&b->afp);
+	}
+	if (!rc)
+		rc = install(r);
+	if (rc < 0)
+		return rc;
+	if (r->prog.len && rc)
+		r->soft |= PFRI_SOFT_FILTER;
+	if (r->select_used)
+		r->ops->poll(r, 0);
+	return 0;
+}
+
+static int bpf_send(struct pfri_ring *r, const struct iovec *frames, u_int n, int ifindex)
+{
+	return pfri_afp_send(r, &pfri_bpf_of(r)->afp, frames, n, ifindex);
+}
+
+static int bpf_send_stamped(struct pfri_ring *r, const struct iovec *frame, struct timespec *ts)
+{
+	return pfri_afp_send_stamped(r, &pfri_bpf_of(r)->afp, frame, ts);
+}
+
+static int bpf_set_promisc(struct pfri_ring *r, bool on)
+{
+	return pfri_afp_set_promisc(r, &pfri_bpf_of(r)->afp, on);
+}
+
+static int bpf_set_cluster(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,
+			   u_int32_t options)
+{
+	/* The kernel numbers a group's members itself and knows no options. */
+	(void)consumer;
+	(void)options;
+	return pfri_afp_set_cluster(r, &pfri_bpf_of(r)->afp, id, type);
+}
+
+/* A socket leaves its group only by being closed. The lanes are not the socket's: they stay. */
+static int bpf_remove_from_cluster(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	struct pfri_afp fresh = {.fd = -1};
+	int rc;
+
+	if (b->afp.cluster < 0)
+		return pfri_fail(-ENOENT, "the ring is in no cluster");
+	if (r->ops == &classic_ops)
+		return pfri_fail(-EPERM,
+				 "leaving a cluster needs the privilege to open a packet socket");
+	if (!b->afp.bound) {
+		b->afp.cluster = -1;
+		return 0;
+	}
+	rc = pfri_afp_open(r, &fresh);
+	if (rc) {
+		r->net_fd = b->afp.fd;
+		r->select_fd = b->epoll_fd;
+		return rc;
+	}
+	pfri_tp3_close(&b->spare);
+	close(b->afp.fd); /* epoll forgets it by itself */
+	b->afp = fresh;
+	r->select_fd = b->epoll_fd;
+	watch(b->epoll_fd, b->afp.fd, EPOLLIN);
+	return r->enabled ? bpf_enable(r, true) : 0;
+}
+
+static int bpf_stats(struct pfri_ring *r, struct pfring_stats64 *st)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	u_int64_t accepted, drops, wakeups;
+
+	/* The socket itself counts only what the spare ring got, and the interface's losses. */
+	pfri_afp_stats(r, &b->afp, st);
+	pfri_lanes_books(&b->maps.lanes, &accepted, &drops, &wakeups);
+	st->recv += accepted;
+	st->drop += drops;
+	st->wakeups += wakeups;
+	st->ring_bytes = b->maps.bytes + (b->spare.map ? b->spare.bytes : 0);
+	st->queued_bytes = pfri_lanes_queued(&b->maps.lanes) + pfri_tp3_queued(&b->spare);
+	return 0;
+}
+
+#define CAPS                                                                                       \
+	(PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_CLUSTER | PFRI_CAP_QUEUES |             \
+	 PFRI_CAP_ANY | PFRI_CAP_DIRECTION | PFRI_CAP_SELECT | PFRI_CAP_KERNEL_VIEW |              \
+	 PFRI_CAP_CUTS)
+
+const struct pfri_ops pfri_bpf_ops = {
+	.recv_batch = pfri_bpf_recv,
+	.release = pfri_bpf_release,
+	.poll = pfri_bpf_poll,
+	.send_batch = bpf_send,
+	.send_stamped = bpf_send_stamped,
+	.name = "bpf",
+	.caps = CAPS,
+	.open = bpf_open,
+	.enable = bpf_enable,
+	.set_filter = bpf_set_filter,
+	.set_promisc = bpf_set_promisc,
+	.set_cluster = bpf_set_cluster,
+	.remove_from_cluster = bpf_remove_from_cluster,
+	.stats = bpf_stats,
+	.close = bpf_close,
+};
+
+static int classic_set_filter(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc;
+
+	if (!r->enabled)
+		return 0;
+	rc = pfri_afp_filter(r, &b->afp);
+	if (rc < 0)
+		return rc;
+	/* The lanes' packets all bear older numbers: they are tested with what is in force. */
+	new_generation(b);
+	if (rc)
+		r->refilter = PFRI_REFILTER_ALWAYS;
+	else
+		pfri_tp3_refilter(r, &b->spare);
+	return 1;
+}
+
+static int classic_enable(struct pfri_ring *r, bool on)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc;
+
+	if (!on)
+		return pfri_afp_mute(&b->afp);
+	rc = pfri_afp_filter(r, &b->afp);
+	if (rc > 0)
+		r->soft |= PFRI_SOFT_FILTER;
+	r->refilter = rc > 0 ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
+	return rc < 0 ? rc : 0;
+}
+
+/* The same handle after go_classic(). */
+static const struct pfri_ops classic_ops = {
+	.recv_batch = pfri_bpf_classic_recv,
+	.release = pfri_bpf_classic_release,
+	.poll = pfri_bpf_classic_poll,
+	.send_batch = bpf_send,
+	.send_stamped = bpf_send_stamped,
+	.name = "packet",
+	.caps = CAPS & ~(u_int32_t)PFRI_CAP_CUTS,
+	.enable = classic_enable,
+	.set_filter = classic_set_filter,
+	.set_promisc = bpf_set_promisc,
+	.set_cluster = bpf_set_cluster,
+	.remove_from_cluster = bpf_remove_from_cluster,
+	.stats = bpf_stats,
+	.close = bpf_close,
+};

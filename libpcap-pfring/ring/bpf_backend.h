@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bpf_backend.h - the state of a bpf: handle, shared by bpf.c (its life) and
+ * bpf_read.c (taking packets and waiting for them).
+ *
+ * One AF_PACKET socket, an eBPF program on it that fills the lanes, and a spare
+ * TPACKET_V3 ring on the same socket that stays empty while the program
+ * returns 0. When a filter comes after the privileges are gone, the classic
+ * program replaces the eBPF one in one step and packets go on in the spare.
+ */
+#ifndef PFRI_BPF_BACKEND_H
+#define PFRI_BPF_BACKEND_H
+
+#include "afpacket.h"
+#include "maps.h"
+#include "tpacket.h"
+
+struct pfri_bpf {
+	struct pfri_maps maps;
+	struct pfri_afp afp;
+	struct pfri_tp3 spare; /* map NULL: none */
+	int clock;	       /* enum pfri_clock, what the program stamps with */
+	int all_fd;	       /* program that keeps everything: needs no privilege any more */
+	u_int32_t quantum, turn_back;
+	u_int32_t generation;	 /* of the filter in force; every record bears one */
+	bool stale;		 /* records of older generations may still come: test them */
+	u_int64_t stale_until;	 /* on the ring's clock: none is older than this plus nothing */
+	u_int64_t epoch_checked; /* on the ring's clock */
+	/* Waiting. */
+	int epoll_fd; /* wake buffer, socket and more_fd: the selectable descriptor */
+	int more_fd;  /* readable while packets are left that a select() must see */
+	bool more;
+	u_int taken;		    /* packets since the last wait */
+	u_int64_t drained_until_ms; /* classic: lanes may still get a packet before that */
+	bool from_spare;	    /* where the packets handed out lie */
+};
+
+static inline struct pfri_bpf *pfri_bpf_of(struct pfri_ring *r)
+{
+	return PFRI_PRIV(r, struct pfri_bpf);
+}
+
+/* bpf_read.c */
+int pfri_bpf_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max);
+void pfri_bpf_release(struct pfri_ring *r);
+int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms);
+/* After the change to the classic program: the lanes first, then the spare ring. */
+int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max);
+void pfri_bpf_classic_release(struct pfri_ring *r);
+int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms);
+
+/* Now on the clock that stamps records. */
+u_int64_t pfri_bpf_now(const struct pfri_bpf *b);
+/* Makes time stamps relative to the epoch right again, if a second has passed. */
+void pfri_bpf_set_epoch(struct pfri_bpf *b, u_int64_t now);
+
+#endif /* PFRI_BPF_BACKEND_H */

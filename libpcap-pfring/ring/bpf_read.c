@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bpf_read.c - takes packets from an eBPF producer's lanes and waits for them.
+ *
+ * The reader must neither chase the producer (each look at the position moves
+ * a cache line, each wake-up costs more than a packet) nor hold one packet
+ * back. So an idle reader sleeps until the first packet, then lets others
+ * gather for some milliseconds or until a watermark; a busy one goes straight
+ * to the second sleep. Called by the handle's owner only.
+ */
+#include "bpf_backend.h"
+#include "bpf_vm.h"
+#include "clock.h"
+
+#define HOLD_MS 3      /* gathering; one packet is to be handed out within 5 ms */
+#define FIRST_NAP_MS 4 /* see "E..F against G..H" in <linux/pf_ring.h> */
+#define BUSY_FROM 32   /* packets between two waits that make a reader busy */
+#define STEP_NS 20000  /* the clock was set if the distance moves by more than this */
+
+u_int64_t pfri_bpf_now(const struct pfri_bpf *b)
+{
+	return pfri_clock_ns(b->clock == PFRI_CLOCK_TAI ? CLOCK_TAI : CLOCK_MONOTONIC);
+}
+
+/*
+ * TAI is whole seconds away from UTC. CLOCK_MONOTONIC is disciplined like
+ * CLOCK_REALTIME, so their distance changes only when the clock is set: the
+ * first measurement stays until one differs by more than it can be wrong.
+ */
+static int64_t measure_epoch(const struct pfri_bpf *b)
+{
+	clockid_t clock = b->clock == PFRI_CLOCK_TAI ? CLOCK_TAI : CLOCK_MONOTONIC;
+	u_int64_t best = UINT64_MAX, before, real, after;
+	int64_t epoch = 0;
+
+	for (int i = 0; i < 5; i++) {
+		before = pfri_clock_ns(clock);
+		real = pfri_clock_ns(CLOCK_REALTIME);
+		after = pfri_clock_ns(clock);
+		if (after - before >= best)
+			continue;
+		best = after - before;
+		epoch = (int64_t)(real - before - best / 2);
+	}
+	if (b->clock != PFRI_CLOCK_TAI)
+		return epoch;
+	epoch += epoch < 0 ? -500000000 : 500000000;
+	return epoch / 1000000000 * 1000000000;
+}
+
+void pfri_bpf_set_epoch(struct pfri_bpf *b, u_int64_t now)
+{
+	int64_t epoch, moved;
+
+	if (b->epoch_checked && now - b->epoch_checked < 1000000000u)
+		return;
+	epoch = measure_epoch(b);
+	moved = epoch - b->maps.lanes.epoch_ns;
+	if (!b->epoch_checked || moved > STEP_NS || moved < -STEP_NS)
+		b->maps.lanes.epoch_ns = epoch;
+	b->epoch_checked = now;
+}
+
+/* Drops what an older filter let pass and the one in force does not. */
+static u_int sieve(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet *pkt, u_int n,
+		   u_int64_t first_ts)
+{
+	u_int kept = 0;
+
+	/* Handed out in the order of time: what comes now was written by the program in force. */
+	if (first_ts > b->stale_until) {
+		b->stale = false;
+		b->maps.lanes.hash_mask = 0;
+	}
+	for (u_int i = 0; i < n; i++) {
+		struct pfring_packet *p = &pkt[i];
+		u_int32_t generation = p->hash;
+
+		p->hash = 0;
+		if (generation != b->generation && r->prog.len) {
+			u_int keep = pfri_bpf_run(r->prog.insn, p, true);
+
+			if (!keep) {
+				r->filtered_user++;
+				continue;
+			}
+			if ((p->flags & PKT_FLAGS_VLAN_HWACCEL) && keep >= 12 && keep < MAX_CAPLEN)
+				keep += 4;
+			if (p->caplen > keep)
+				p->caplen = keep;
+		}
+		if (kept != i)
+			pkt[kept] = *p;
+		kept++;
+	}
+	return kept;
+}
+
+/* Packets from the lanes that the filter in force accepts. */
+static u_int take(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet *pkt, u_int max)
+{
+	u_int64_t now = pfri_bpf_now(b);
+	u_int n;
+
+	pfri_bpf_set_epoch(b, now);
+	for (;;) {
+		n = pfri_lanes_recv(&b->maps.lanes, pkt, max,
+				    b->maps.lanes.n > 1 ? now : UINT64_MAX);
+		b->taken += n;
+		if (!b->stale)
+			return n;
+		if (!n) {
+			if (now > b->stale_until) {
+				b->stale = false;
+				b->maps.lanes.hash_mask = 0;
+			}
+			return 0;
+		}
+		n = sieve(r, b, pkt, n, pkt[0].ts_ns - (u_int64_t)b->maps.lanes.epoch_ns);
+		if (n)
+			return n;
+		/* All refused: nobody will release them for us. */
+		pfri_lanes_release(&b->maps.lanes);
+	}
+}
+
+static void show_more(struct pfri_bpf *b, bool more)
+{
+	u_int64_t word = 1;
+	ssize_t rc;
+
+	if (b->more == more)
+		return;
+	rc = more ? write(b->more_fd, &word, sizeof(word)) : read(b->more_fd, &word, sizeof(word));
+	if (rc > 0)
+		b->more = more;
+}
+
+/*
+ * The lanes are empty and somebody may select() on the descriptor: from now on
+ * the next packet makes it readable. False: there are packets already.
+ */
+static bool arm_select(struct pfri_bpf *b)
+{
+	if (!pfri_lanes_arm(&b->maps.lanes, 1))
+		return false;
+	/*
+	 * A wake-up that is drained here may belong to a packet that came after
+	 * arming; that packet is seen by the second look, for it was published first.
+	 */
+	pfri_maps_drain_wake(&b->maps);
+	if (pfri_lanes_hold(&b->maps.lanes, 1)) {
+		pfri_lanes_disarm(&b->maps.lanes);
+		return false;
+	}
+	show_more(b, false);
+	return true;
+}
+
+int pfri_bpf_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	u_int n = take(r, b, pkt, max);
+
+	if (r->select_used) {
+		while (!n && !arm_select(b))
+			n = take(r, b, pkt, max);
+		if (n)
+			show_more(b, true);
+	}
+	if (!n && b->afp.gone)
+		return pfri_afp_gone(r, &b->afp, 20);
+	return (int)n;
+}
+
+void pfri_bpf_release(struct pfri_ring *r)
+{
+	pfri_lanes_release(&pfri_bpf_of(r)->maps.lanes);
+}
+
+/* How long packets may gather, in ms. */
+static int hold_ms(const struct pfri_ring *r)
+{
+	if (r->opt.immediate || r->watermark <= 1)
+		return 0;
+	if (r->watermark_timeout)
+		return (int)r->watermark_timeout;
+	return r->opt.timeout_ms > 0 ? r->opt.timeout_ms : HOLD_MS;
+}
+
+/* How many bytes in a lane end the gathering. */
+static u_int32_t watermark(const struct pfri_ring *r, const struct pfri_bpf *b)
+{
+	u_int64_t most = (b->turn_back ? b->turn_back : b->maps.data_size) / 4;
+	u_int64_t bytes = (u_int64_t)r->watermark * PFR_REC_SIZE(64);
+
+	/* The default is a number of packets from the time of small rings. */
+	return (u_int32_t)(r->watermark == DEFAULT_POLL_WATERMARK || bytes > most ? most : bytes);
+}
+
+/* Sleeps until a lane holds bytes, at most ms. As pfri_ops.poll. */
+static int sleep_until(struct pfri_ring *r, struct pfri_bpf *b, u_int32_t bytes, int ms)
+{
+	int rc;
+
+	if (!pfri_lanes_arm(&b->maps.lanes, bytes))
+		return 1;
+	rc = pfri_afp_poll(r, &b->afp, b->maps.wake_fd, ms);
+	pfri_lanes_disarm(&b->maps.lanes);
+	if (!r->select_used)
+		pfri_maps_drain_wake(&b->maps);
+	return rc;
+}
+
+static int shorter(int timeout_ms, int ms)
+{
+	return timeout_ms < 0 || timeout_ms > ms ? ms : timeout_ms;
+}
+
+/* An idle reader's sleep: until there is anything at all. */
+static int wait_for_first(struct pfri_ring *r, struct pfri_bpf *b, int timeout_ms)
+{
+	int nap = shorter(timeout_ms, FIRST_NAP_MS), rc;
+
+	rc = sleep_until(r, b, 1, nap);
+	if (rc || nap == timeout_ms)
+		return rc;
+	return sleep_until(r, b, 1, timeout_ms < 0 ? -1 : timeout_ms - nap);
+}
+
+/* Whether packets are there; if not, a select() that follows will see the next one. */
+static int look(struct pfri_ring *r, struct pfri_bpf *b)
+{
+	if (!pfri_lanes_hold(&b->maps.lanes, 1) && (!r->select_used || arm_select(b)))
+		return 0;
+	if (r->select_used)
+		show_more(b, true);
+	return 1;
+}
+
+int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int hold = shorter(timeout_ms, hold_ms(r)), rc;
+	bool busy = b->taken >= BUSY_FROM && hold;
+	u_int64_t until;
+
+	b->taken = 0;
+	if (!timeout_ms)
+		return look(r, b);
+	if (hold == 0 && pfri_lanes_hold(&b->maps.lanes, 1))
+		return 1;
+	until = pfri_now_ms() + (timeout_ms > 0 ? (u_int)timeout_ms : 0);
+	if (!busy && !pfri_lanes_hold(&b->maps.lanes, 1)) {
+		rc = wait_for_first(r, b, timeout_ms);
+		if (rc == 0)
+			return look(r, b);
+		if (rc < 0 || b->afp.gone)
+			return rc;
+		if (timeout_ms > 0) {
+			u_int64_t now = pfri_now_ms();
+
+			timeout_ms = now < until ? (int)(until - now) : 0;
+			hold = shorter(timeout_ms, hold);
+		}
+	}
+	if (hold) {
+		rc = sleep_until(r, b, watermark(r, b), hold);
+		if (rc < 0)
+			return rc;
+	}
+	return 1;
+}
+
+int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int n;
+
+	if (b->drained_until_ms) {
+		b->from_spare = false;
+		n = (int)take(r, b, pkt, max);
+		if (n)
+			return n;
+		if (pfri_now_ms() > b->drained_until_ms)
+			b->drained_until_ms = 0;
+		show_more(b, false);
+	}
+	b->from_spare = true;
+	n = pfri_tp3_recv(r, &b->afp, &b->spare, pkt, max);
+	if (!n && b->afp.gone)
+		return pfri_afp_gone(r, &b->afp, 4 * b->spare.retire_ms + 20);
+	return n;
+}
+
+void pfri_bpf_classic_release(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+
+	if (b->from_spare)
+		pfri_tp3_release(&b->spare);
+	else
+		pfri_lanes_release(&b->maps.lanes);
+}
+
+int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+
+	if (pfri_tp3_ready(&b->spare))
+		return 1;
+	if (b->drained_until_ms) {
+		if (pfri_lanes_hold(&b->maps.lanes, 1))
+			return 1;
+		timeout_ms = shorter(timeout_ms, FIRST_NAP_MS);
+	}
+	return pfri_afp_poll(r, &b->afp, b->afp.fd, timeout_ms);
+}
