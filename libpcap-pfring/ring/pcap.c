@@ -6,18 +6,23 @@
  * NFLOG ...); a bare name comes here when no interface has it. Works on
  * interfaces too, as libpcap does there. All calls come with the handle held.
  */
+#include <linux/if_packet.h>
+
 #include "bpf_vm.h"
 #include "handle.h"
 #include "linktype.h"
 #include "pcapsource.h"
 
-#define TAG_AT 12 /* where an Ethernet frame has its tag */
+#define TAG_AT 12		 /* where an Ethernet frame has its tag */
+#define DEFAULT_BYTES (8u << 20) /* libpcap's own 2 MiB hold a burst of 2,000 packets */
+#define MIN_BYTES (2u << 20)	 /* a block holds the largest packet: fewer bytes are one block */
 
 struct live {
 	struct pfri_pcapsource src;
 	int fd; /* libpcap's, -1 if it has none to wait on */
+	bool promisc;
 	bool ethernet;
-	packet_direction direction; /* in force in libpcap */
+	pcap_direction_t direction; /* in force in libpcap */
 	struct pcap_stat last;	    /* libpcap's counters have 32 bits and wrap */
 	u_int64_t recv, drop, ifdrop;
 };
@@ -41,15 +46,25 @@ static void mark_tag(struct pfring_packet *p)
 	p->vlan_tci = ntohs(tag[1]);
 }
 
+/* libpcap has one number for most errors; that the device is gone can be asked. */
+static int read_error(const struct pfri_ring *r, int err)
+{
+	struct ifreq ifr = {.ifr_ifindex = r->ifindex};
+
+	return r->net_fd >= 0 && ioctl(r->net_fd, SIOCGIFNAME, &ifr) ? -ENODEV : err;
+}
+
 static int live_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 {
 	struct live *l = PFRI_PRIV(r, struct live);
 	int n = pfri_pcapsource_recv(&l->src, pkt, max, NULL, NULL);
 
 	if (n < 0)
-		return pfri_fail(n, "%.80s: %.150s", r->name.device, l->src.why);
+		return pfri_fail(read_error(r, n), "%.80s: %.150s", r->name.device, l->src.why);
 	for (int i = 0; i < n; i++) {
 		pkt[i].if_index = r->ifindex ? r->ifindex : UNKNOWN_INTERFACE;
+		/* libpcap chooses by direction but does not tell it. */
+		pkt[i].rx_direction = l->direction != PCAP_D_OUT;
 		if (l->ethernet)
 			mark_tag(&pkt[i]);
 	}
@@ -129,29 +144,69 @@ static void refilter_waiting(struct pfri_ring *r, struct live *l)
 		l->src.data = NULL;
 }
 
-/* libpcap hands out nothing that was queued before and does not pass the new filter. */
-static int live_set_filter(struct pfri_ring *r)
+/*
+ * The program in force; one that refuses all while the ring is disabled.
+ * libpcap hands out nothing that was queued before and does not pass it.
+ */
+static int put_program(struct pfri_ring *r, struct live *l)
 {
-	static const pcap_direction_t directions[] = {PCAP_D_INOUT, PCAP_D_IN, PCAP_D_OUT};
-	struct live *l = PFRI_PRIV(r, struct live);
-	struct bpf_insn all = BPF_STMT(BPF_RET | BPF_K, MAX_CAPLEN);
-	struct bpf_program program = {1, &all};
+	struct bpf_insn constant = BPF_STMT(BPF_RET | BPF_K, r->enabled ? MAX_CAPLEN : 0);
+	struct bpf_program program = {1, &constant};
 
-	if (r->prog.len) {
+	if (r->enabled && r->prog.len) {
 		program.bf_len = r->prog.len;
 		program.bf_insns = (struct bpf_insn *)(void *)r->prog.insn;
 	}
 	if (l->src.lib->setfilter(l->src.p, &program))
 		return pfri_fail(-EINVAL, "pcap:%.80s does not take the filter: %.150s",
 				 r->name.device, l->src.lib->geterr(l->src.p));
-	if ((l->direction != r->direction) &&
-	    l->src.lib->setdirection(l->src.p, directions[r->direction]))
+	if (!r->enabled)
+		l->src.data = NULL;
+	refilter_waiting(r, l);
+	return 0;
+}
+
+static int live_set_filter(struct pfri_ring *r)
+{
+	static const pcap_direction_t directions[] = {PCAP_D_INOUT, PCAP_D_IN, PCAP_D_OUT};
+	struct live *l = PFRI_PRIV(r, struct live);
+	pcap_direction_t direction = directions[r->direction];
+	int err = put_program(r, l);
+
+	if (err)
+		return err;
+	if (l->direction != direction && l->src.lib->setdirection(l->src.p, direction))
 		return pfri_fail(-EOPNOTSUPP,
 				 "pcap:%.80s does not know the packets' direction: %.120s",
 				 r->name.device, l->src.lib->geterr(l->src.p));
-	l->direction = r->direction;
-	refilter_waiting(r, l);
+	l->direction = direction;
 	r->refilter = PFRI_REFILTER_NONE;
+	return 0;
+}
+
+static int live_enable(struct pfri_ring *r, bool on)
+{
+	struct live *l = PFRI_PRIV(r, struct live);
+
+	/* What came between activation and the first program goes through the one that refuses all.
+	 */
+	if (on && pfri_pcapsource_peek(&l->src))
+		l->src.data = NULL;
+	return put_program(r, l);
+}
+
+static int live_set_promisc(struct pfri_ring *r, bool on)
+{
+	struct live *l = PFRI_PRIV(r, struct live);
+	struct packet_mreq mreq = {.mr_ifindex = r->ifindex, .mr_type = PACKET_MR_PROMISC};
+
+	if (!r->ifindex || l->promisc == on)
+		return 0;
+	if (setsockopt(r->net_fd, SOL_PACKET, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP,
+		       &mreq, sizeof(mreq)))
+		return pfri_fail(-errno, "pcap:%.80s cannot change promiscuous mode: %s",
+				 r->name.device, strerror(errno));
+	l->promisc = on;
 	return 0;
 }
 
@@ -209,14 +264,28 @@ static const char *words(const struct pfri_pcaplib *lib, pcap_t *p, int status)
 	return *text ? text : lib->statustostr(status);
 }
 
+/*
+ * For questions about the interface, and for promiscuity, which libpcap cannot
+ * switch off again. Protocol 0: no packet ever comes in here.
+ */
+static int open_socket(struct pfri_ring *r)
+{
+	r->net_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	return r->net_fd < 0 ? pfri_fail(-errno, "pcap:%.80s: no packet socket: %s", r->name.device,
+					 strerror(errno))
+			     : 0;
+}
+
 static void configure(const struct pfri_ring *r, const struct pfri_pcaplib *lib, pcap_t *p)
 {
+	u_int64_t bytes = r->opt.buffer_bytes;
+
 	lib->set_snaplen(p, (int)r->opt.caplen);
-	lib->set_promisc(p, (r->opt.flags & PF_RING_PROMISC) != 0);
 	lib->set_timeout(p, r->opt.timeout_ms ? r->opt.timeout_ms : 2);
 	lib->set_immediate_mode(p, r->opt.immediate);
-	if (r->opt.buffer_bytes)
-		lib->set_buffer_size(p, (int)min_val(r->opt.buffer_bytes, (u_int64_t)INT32_MAX));
+	if (bytes < MIN_BYTES)
+		bytes = bytes ? MIN_BYTES : DEFAULT_BYTES;
+	lib->set_buffer_size(p, (int)min_val(bytes, (u_int64_t)INT32_MAX));
 }
 
 static int live_open(struct pfri_ring *r)
@@ -265,10 +334,16 @@ static int live_open(struct pfri_ring *r)
 	r->pcap = p;
 	r->linktype = pfri_linktype_of(lib->datalink(p));
 	l->ethernet = r->linktype == PFRI_LINKTYPE_ETHERNET;
+	l->direction = PCAP_D_INOUT;
 	l->fd = r->select_fd = lib->get_selectable_fd(p);
 	r->ifindex = (int)if_nametoindex(r->name.device);
-	r->net_fd = r->ifindex ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-	return 0;
+	if (r->ifindex)
+		err = open_socket(r);
+	if (!err && r->opt.flags & PF_RING_PROMISC)
+		err = live_set_promisc(r, true);
+	if (err)
+		live_close(r);
+	return err;
 }
 
 const struct pfri_ops pfri_pcap_ops = {
@@ -280,7 +355,9 @@ const struct pfri_ops pfri_pcap_ops = {
 	.caps = PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_ANY | PFRI_CAP_DIRECTION |
 		PFRI_CAP_SELECT | PFRI_CAP_KERNEL_VIEW,
 	.open = live_open,
+	.enable = live_enable,
 	.set_filter = live_set_filter,
+	.set_promisc = live_set_promisc,
 	.stats = live_stats,
 	.close = live_close,
 };

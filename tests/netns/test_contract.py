@@ -18,7 +18,7 @@ from pfring.lab.netns import Wire
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / os.environ.get("PFRING_BUILD", "dev")
 CONTRACT = BUILD / "tests/netns/contract/contract"
-BACKENDS = ("packet", "bpf", "file")
+BACKENDS = ("packet", "bpf", "file", "pcap")
 
 
 def _cases() -> list[tuple[str, str]]:
