@@ -28,9 +28,9 @@
 #include "linktype.h"
 #include "pcapsource.h"
 
-#define PCAP_MAGIC    0xa1b2c3d4 /* time stamps in microseconds */
+#define PCAP_MAGIC 0xa1b2c3d4 /* time stamps in microseconds */
 #define PCAP_MAGIC_NS 0xa1b23c4d
-#define FILE_HEADER   24
+#define FILE_HEADER 24
 #define RECORD_HEADER 16
 
 struct file {
@@ -236,8 +236,7 @@ static int file_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 		return ret;
 	f->damaged = true;
 	return pfri_fail_because(-EBADMSG, f->src.why,
-				 "file %.80s cannot be read on after %" PRIu64
-				 " packets: %.120s",
+				 "file %.80s cannot be read on after %" PRIu64 " packets: %.120s",
 				 path_of(r), f->src.count, f->src.why);
 }
 

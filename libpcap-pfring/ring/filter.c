@@ -281,11 +281,12 @@ int pfring_filter_batch(const void *insns, u_int len, struct pfring_packet *pack
 	u_int kept = 0;
 
 	if (!insns || (!packets && n))
-		return pfri_fail(-EINVAL, "pfring_filter_batch: no program or no packets were given");
-	if (pfri_bpf_check(insns, len) < 0)
 		return pfri_fail(-EINVAL,
-				 "pfring_filter_batch: the %u instructions are no valid BPF program",
-				 len);
+				 "pfring_filter_batch: no program or no packets were given");
+	if (pfri_bpf_check(insns, len) < 0)
+		return pfri_fail(
+			-EINVAL,
+			"pfring_filter_batch: the %u instructions are no valid BPF program", len);
 	for (u_int i = 0; i < n; i++)
 		if (pfri_bpf_run(insns, &packets[i], false))
 			packets[kept++] = packets[i];

@@ -14,8 +14,9 @@
 #include "backend.h"
 #include "pcaplib.h"
 
-#define PFRI_CHUNK 524288 /* holds the largest Ethernet packet twice and stays in a core's cache   \
-			   */
+#define PFRI_CHUNK                                                                                 \
+	524288 /* holds the largest Ethernet packet twice and stays in a core's cache              \
+		*/
 
 struct pfri_pcapsource {
 	const struct pfri_pcaplib *lib;
