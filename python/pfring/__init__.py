@@ -12,11 +12,9 @@ the command line's libraries are imported by what needs them.
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
+from . import _core
 from ._core import Dumper, Ring, compile_filter, parse
-from ._core import version as _version
 from .errors import (
     Closed,
     DeviceDown,
@@ -29,10 +27,15 @@ from .errors import (
     PermissionDenied,
 )
 from .install import install_pcapy
-from .records import Device, Parsed, Stats
 
+# Type checkers know the name; importing it from typing would cost more than the extension.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
     from .interfaces import devices
+    from .records import Device, Parsed, Stats
 
 __all__ = [
     "Closed",
@@ -57,7 +60,7 @@ __all__ = [
     "parse",
 ]
 
-__version__ = _version()
+__version__ = _core.version()
 
 
 def open(
@@ -102,12 +105,20 @@ def open(
 
 def libpfring_path() -> Path:
     """Return the libpfring that this package uses, for C programs and ctypes."""
-    return Path(__file__).with_name("libpfring.so.5")
+    from pathlib import Path
+
+    # Not __file__: an editable install leaves the sources where they are.
+    return Path(_core.__file__).with_name("libpfring.so.5")
+
+
+_LAZY = {"Device": "records", "Parsed": "records", "Stats": "records", "devices": "interfaces"}
 
 
 def __getattr__(name: str) -> object:
-    if name == "devices":
-        from .interfaces import devices
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return devices
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value

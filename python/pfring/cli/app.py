@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the commands of `pfring` take; what they do is in the modules they import."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="pfring",
+    help="Packet capture with the fastest ring this machine offers.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(str, Enum):
+    """Formats of capture files."""
+
+    PCAP = "pcap"
+    PCAP_NS = "pcap-ns"
+    PCAPNG = "pcapng"
+
+
+class Direction(str, Enum):
+    """Which way the packets go."""
+
+    INOUT = "inout"
+    IN = "in"
+    OUT = "out"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"pfring {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def capture(
+    expression: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILTER", help="pcap-filter(7); the words are joined."),
+    ] = None,
+    interface: Annotated[
+        str | None,
+        typer.Option("-i", "--interface", help="Device: eth0, any, packet:eth0@2 ..."),
+    ] = None,
+    read: Annotated[
+        Path | None, typer.Option("-r", "--read", help="Take the packets of a capture file.")
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "-w", "--write", help="Capture file to write; - is standard output. Default: print."
+        ),
+    ] = None,
+    format: Annotated[
+        Format | None, typer.Option(help="Default: pcapng for *.pcapng, else pcap.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("-c", "--count", min=1, help="Stop after so many packets.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many seconds.")
+    ] = None,
+    snaplen: Annotated[
+        int, typer.Option("-s", "--snaplen", min=0, help="Bytes kept of a packet; 0: all.")
+    ] = 0,
+    promisc: Annotated[
+        bool, typer.Option("--promisc/--no-promisc", help="Also packets for other hosts.")
+    ] = True,
+    buffer: Annotated[
+        int | None, typer.Option("-B", "--buffer", min=1, help="Ring memory in KiB.")
+    ] = None,
+    immediate: Annotated[
+        bool, typer.Option("--immediate", help="Show each packet at once.")
+    ] = False,
+    direction: Annotated[
+        Direction, typer.Option("-Q", "--direction", help="Which way the packets go.")
+    ] = Direction.INOUT,
+) -> None:
+    """Capture packets: into a file, or as a line each.
+
+    Ends with Ctrl-C, the count, the duration, or the end of the file it reads.
+    Exit code 0; 1 if something failed (what was captured is in the file); 2 for
+    a wrong command line.
+    """
+    from . import capture as command
+
+    if (interface is None) == (read is None):
+        raise typer.BadParameter("give either -i DEVICE or -r FILE")
+    options = command.Options(
+        source=interface if interface is not None else read or "",
+        filter=" ".join(expression or []) or None,
+        write=write,
+        format=format.value.replace("-", "_") if format else None,
+        count=count,
+        duration=duration,
+        snaplen=snaplen,
+        promisc=promisc,
+        buffer=buffer * 1024 if buffer else None,
+        immediate=immediate,
+        direction=direction.value,
+    )
+    if write is not None and str(write) == "-" and command.is_terminal(1):
+        raise typer.BadParameter("-w - writes bytes no terminal can show; redirect the output")
+    raise typer.Exit(command.run(options))
+
+
+@app.command()
+def devices() -> None:
+    """List the interfaces, and which path a capture on each would take."""
+    from . import devices as command
+
+    raise typer.Exit(command.run())
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what this machine offers, what is missing, and what to do about it.
+
+    Exit code 1 if packets cannot be captured at all.
+    """
+    from . import doctor as command
+
+    raise typer.Exit(command.run())
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Run an unmodified Python program with `import pcapy` meaning pfring.pcapy."""
+    from ..runner import main
+
+    main(arguments or [])
+
+
+@app.command()
+def libpfring(
+    path: Annotated[bool, typer.Option("--path", help="Only the path of the library.")] = False,
+) -> None:
+    """Tell where the C library and its header are."""
+    from .. import libpfring_path
+
+    library = libpfring_path()
+    if path:
+        typer.echo(library)
+    else:
+        typer.echo(f"library  {library}\nheader   {library.parent / 'include' / 'pfring.h'}")
