@@ -2,8 +2,8 @@
 """Adds up the JUnit files of all test levels for `./dev test`.
 
 A level that ran nothing, broke off or skipped something has failed: usage is
-tally.py FOLDER LEVEL…, with FOLDER/LEVEL.xml and, after a failure,
-FOLDER/LEVEL.failed. The last line is "N passed, N failed".
+tally.py FOLDER LEVEL…, with FOLDER/LEVEL.*.xml (one per program that ran tests)
+and, after a failure, FOLDER/LEVEL.failed. The last line is "N passed, N failed".
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ def verdict(case: ElementTree.Element) -> str:
 
 def level(folder: Path, name: str) -> tuple[Counter[str], float, str]:
     """Count one level's results; a level that went wrong otherwise counts one failure."""
+    cases: list[ElementTree.Element] = []
+    files = sorted(folder.glob(f"{name}.*.xml"))
     try:
-        cases = list(ElementTree.parse(folder / f"{name}.xml").iter("testcase"))
+        for path in files:
+            found = list(ElementTree.parse(path).iter("testcase"))
+            if not found:
+                return Counter(failed=1), 0.0, f"{path.name}: ran no test"
+            cases += found
     except (OSError, ElementTree.ParseError):
+        files = []
+    if not files:
         return Counter(failed=1), 0.0, "broke off before any result"
     counts = Counter(map(verdict, cases))
     seconds = sum(float(case.get("time") or 0) for case in cases)
-    if not cases:
-        return Counter(failed=1), seconds, "ran no test"
     note = ""
     if counts["skipped"]:
         note = f"{counts['skipped']} skipped, which counts as failed"

@@ -8,15 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.built import program
 
-HERE = Path(__file__).parent
-BUILT = HERE.parents[1] / "build/dev/tests/netns"
 PROGRAMS = re.findall(
-    r"^pfring_root_test\((\w+)", (HERE / "CMakeLists.txt").read_text(), re.MULTILINE
+    r"^pfring_root_test\((\w+)", Path(__file__).with_name("CMakeLists.txt").read_text(), re.M
 )
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_program(program: str) -> None:
-    done = subprocess.run([BUILT / program], capture_output=True, text=True, timeout=300)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name: str) -> None:
+    command = [program(f"tests/netns/{name}")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

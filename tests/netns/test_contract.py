@@ -1,29 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The contract that every backend keeps: the cases of contract/, each for each backend.
 
-The program is built by CMake: build/dev, or with the sanitizers where PFRING_BUILD
-names another build. Every case has a wire of its own and runs inside its
-capturing end.
+Every case has a wire of its own and runs inside its capturing end.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from support.built import program
 
 from pfring.lab.netns import Wire
 
-BUILD = Path(__file__).resolve().parents[2] / "build" / os.environ.get("PFRING_BUILD", "dev")
-CONTRACT = BUILD / "tests/netns/contract/contract"
-BACKENDS = ("packet", "bpf", "file", "pcap")
+CONTRACT = program("tests/netns/contract/contract")
+BACKENDS = ("packet", "bpf", "file")
 
 
 def _cases() -> list[tuple[str, str]]:
-    if not CONTRACT.exists():
-        raise FileNotFoundError(f"{CONTRACT} is not built; run ./dev test netns")
     cases = []
     for backend in BACKENDS:
         listed = subprocess.run(

@@ -103,7 +103,7 @@ def test_headers_that_include_each_other_are_a_circle() -> None:
 
 
 def _level(folder: Path, cases: str) -> tuple[int, int, str]:
-    (folder / "x.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    (folder / "x.a.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
     counts, _, note = tally.level(folder, "x")
     return counts["passed"], counts["failed"] + counts["skipped"], note
 
@@ -115,7 +115,7 @@ def test_the_tally_counts_what_failed_and_what_did_not_run(tmp_path: Path) -> No
     assert _level(tmp_path, good + "<testcase><error/></testcase>")[:2] == (1, 1)
     assert _level(tmp_path, good + "<testcase><skipped/></testcase>")[:2] == (1, 1)
     assert _level(tmp_path, good + '<testcase status="notrun"/>')[:2] == (1, 1)
-    assert _level(tmp_path, "") == (0, 1, "ran no test")
+    assert _level(tmp_path, "") == (0, 1, "x.a.xml: ran no test")
 
 
 def test_the_tally_does_not_forget_a_level_that_broke_off(tmp_path: Path) -> None:
