@@ -10,17 +10,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pfring.lab.netns import Wire
+from support.backends import ALL
 from support.built import program
 
-from pfring.lab.netns import Wire
-
 CONTRACT = program("tests/netns/contract/contract")
-BACKENDS = ("packet", "bpf", "file")
 
 
 def _cases() -> list[tuple[str, str]]:
     cases = []
-    for backend in BACKENDS:
+    for backend in ALL:
         listed = subprocess.run(
             [CONTRACT, "--list", backend], capture_output=True, text=True, check=True
         )

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Live: for every filter and every backend the packets, bytes and order that tcpdump captures.
+
+One wire per group of filters: as many tcpdumps, and as many of our rings per
+backend, look at the same 24,500 packets, the first 500 of them outgoing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from pathlib import Path
+
+import pfring
+import pytest
+from pfring.lab import capfile
+from pfring.lab.netns import Wire
+from pfring.lab.replay import Replay
+from pfring.lab.tcpdump import Tcpdump
+from pfring.lab.trace import Trace
+from support.backends import LIVE
+from support.filters import DIRECTIONS, GROUPS
+
+ROOM = 32 << 20  # the whole trace, so that nothing has to be read while it is sent
+OUTGOING = 500
+
+
+def send_out(wire: Wire, frames: tuple[bytes, ...]) -> None:
+    """Send from the capturing end itself."""
+    with wire.rx.entered():
+        out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    with out:
+        for frame in frames:
+            out.sendto(frame, (Wire.CAPTURE, 0))
+
+
+def save_all(ring: pfring.Ring, path: Path, room: int = 262_144) -> list[tuple[bytes, int]]:
+    """Write what has come to a file and read it back; the ring must not have dropped any."""
+    with pfring.Dumper(path, ring.linktype, room) as dumper:
+        while ring.save(dumper, 10_000, timeout=0.3):
+            pass
+    stats = ring.stats()
+    assert stats.drop == 0
+    assert stats.recv == stats.delivered == dumper.written
+    return [(r.data, r.length) for r in capfile.read(path)]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        rings = {}
+        for expression in GROUPS[group]:
+            for backend in LIVE:
+                with wire.rx.entered():
+                    ring = pfring.open(f"{backend}:{Wire.CAPTURE}", expression or None, buffer=ROOM)
+                rings[expression, backend] = stack.enter_context(ring)
+        dumps = []
+        for i, expression in enumerate(GROUPS[group]):
+            options, filter_ = DIRECTIONS.get(expression, ((), expression))
+            path = tmp_path / f"theirs-{i}.pcap"
+            tcpdump = Tcpdump(wire.rx, Wire.CAPTURE, path, filter_, options=options)
+            dumps.append(stack.enter_context(tcpdump))
+        replay = stack.enter_context(Replay(wire, trace.frames))
+        send_out(wire, trace.frames[:OUTGOING])
+        assert replay.send().packets == len(trace)
+        wrong = []
+        for expression, tcpdump in zip(GROUPS[group], dumps, strict=True):
+            counters = tcpdump.finish()
+            assert counters.dropped == 0
+            expected = [(r.data, r.length) for r in capfile.read(tcpdump.path)]
+            assert len(expected) == counters.captured
+            for backend in LIVE:
+                found = save_all(rings[expression, backend], tmp_path / "ours.pcap")
+                if found != expected:
+                    wrong.append(
+                        f"{backend}, {expression or 'no filter'}: {len(found)} packets, "
+                        f"tcpdump has {len(expected)}; {_first_difference(found, expected)}"
+                    )
+        assert not wrong, "\n".join(wrong)
+
+
+def _first_difference(ours: list[tuple[bytes, int]], theirs: list[tuple[bytes, int]]) -> str:
+    for i, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
+        if mine != other:
+            return f"packet {i}: {mine[1]} bytes {mine[0][:64].hex()}, not {other[0][:64].hex()}"
+    return "one is longer"
+
+
+@pytest.mark.parametrize("backend", LIVE)
+@pytest.mark.parametrize("snaplen", [68, 96, 1000])
+def test_same_bytes_as_tcpdump_with_a_snap_length(
+    snaplen: int, backend: str, wire: Wire, trace: Trace, tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as stack:
+        replay = stack.enter_context(Replay(wire, trace.frames[:6000]))
+        for expression in ("", "vlan", "udp", "ip6 and tcp"):
+            path = tmp_path / "theirs.pcap"
+            with wire.rx.entered():
+                ring = pfring.open(
+                    f"{backend}:{Wire.CAPTURE}", expression or None, snaplen=snaplen, buffer=ROOM
+                )
+            options = ("-s", str(snaplen))
+            with ring, Tcpdump(wire.rx, Wire.CAPTURE, path, expression, options=options) as tcpdump:
+                replay.send()
+                tcpdump.finish()
+                expected = [(r.data, r.length) for r in capfile.read(path)]
+                assert save_all(ring, tmp_path / "ours.pcap") == expected
+                assert any(len(data) < length for data, length in expected)
+
+
+@pytest.mark.parametrize("backend", LIVE)
+def test_a_filter_set_while_packets_are_queued(
+    backend: str, wire: Wire, trace: Trace, tmp_path: Path
+) -> None:
+    """What tcpdump shows with the filter is what we show, whenever it was set."""
+    with contextlib.ExitStack() as stack:
+        replay = stack.enter_context(Replay(wire, trace.frames))
+        for i, expression in enumerate(("vlan and vlan", "tcp port 443", "not vlan", "ip6")):
+            path = tmp_path / f"theirs-{i}.pcap"
+            with wire.rx.entered():
+                ring = pfring.open(f"{backend}:{Wire.CAPTURE}", buffer=ROOM)
+            with ring, Tcpdump(wire.rx, Wire.CAPTURE, path, expression) as tcpdump:
+                replay.send()
+                with wire.rx.entered():  # libpcap looks at the device to compile VLAN words
+                    ring.set_filter(expression)
+                tcpdump.finish()
+                found = [data for _, data in iter_all(ring)]
+                assert found == [r.data for r in capfile.read(path)]
+
+
+def iter_all(ring: pfring.Ring) -> list[tuple[int, bytes]]:
+    """Read until nothing more comes."""
+    packets: list[tuple[int, bytes]] = []
+    while more := ring.read(10_000, timeout=0.3):
+        packets += more
+    return packets

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The backends that every common test runs on."""
+
+LIVE = ("packet", "bpf")
+ALL = (*LIVE, "file")
