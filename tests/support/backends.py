@@ -2,4 +2,4 @@
 """The backends that every common test runs on."""
 
 LIVE = ("packet", "bpf")
-ALL = (*LIVE, "file")
+ALL = (*LIVE, "pcap", "file")
