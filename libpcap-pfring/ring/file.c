@@ -18,7 +18,8 @@
  *                     head                        tail        PFRI_CHUNK
  *
  * Descriptors point into buf, so it is only moved and refilled when none is
- * out. libpcap reads through the same buffer, by way of a stdio cookie.
+ * out. libpcap reads the file through a stdio cookie, so that what open() has
+ * looked at need not be read again and a wait can be broken off.
  */
 #include <byteswap.h>
 #include <fcntl.h>
@@ -30,6 +31,8 @@
 
 #define PCAP_MAGIC 0xa1b2c3d4 /* time stamps in microseconds */
 #define PCAP_MAGIC_NS 0xa1b23c4d
+#define STDIO_BUFFER 65536 /* behind the chunk, for libpcap */
+#define MAPPED (PFRI_CHUNK + STDIO_BUFFER)
 #define FILE_HEADER 24
 #define RECORD_HEADER 16
 
@@ -46,6 +49,7 @@ struct file {
 	size_t head, tail;
 	u_int64_t at; /* offset in the file of buf[head] */
 	u_int64_t count;
+	FILE *stdio;		    /* what libpcap reads; it closes it */
 	struct pfri_pcapsource src; /* src.p is NULL where we walk ourselves */
 };
 
@@ -179,47 +183,55 @@ static int recv_own(struct pfri_ring *r, struct file *f, struct pfring_packet *p
 }
 
 /*
- * libpcap's read(). A writer that stops in the middle of a record makes libpcap
- * wait in here; that ends when the handle is shut down or closed.
+ * libpcap's read(): first what open() has looked at, then the file. A writer
+ * that stops in the middle of a record makes libpcap wait in here; that ends
+ * when the handle is shut down or closed.
  */
 static ssize_t cookie_read(void *cookie, char *out, size_t size)
 {
 	struct pfri_ring *r = cookie;
 	struct file *f = PFRI_PRIV(r, struct file);
+	ssize_t n;
 
-	while (f->head == f->tail && !f->eof) {
-		int ret;
-
-		if (f->stream && pfri_poll_fd(f->fd, r->wake_fd, -1) == -EINTR) {
-			if (r->shut || r->users & PFRI_CLOSING) {
-				errno = EINTR;
-				return -1;
-			}
-			/* A mere breakloop leaves its wake-up to the caller; look again soon. */
-			if (pfri_poll_fd(f->fd, -1, 50) <= 0)
-				continue;
-		}
-		f->head = f->tail = 0;
-		ret = fill(f);
-		if (ret < 0) {
-			errno = -ret;
+	if (f->head < f->tail) {
+		size = min_val(size, f->tail - f->head);
+		memcpy(out, f->buf + f->head, size);
+		consume(f, size);
+		return (ssize_t)size;
+	}
+	while (f->stream && pfri_poll_fd(f->fd, r->wake_fd, -1) == -EINTR) {
+		if (r->shut || r->users & PFRI_CLOSING) {
+			errno = EINTR;
 			return -1;
 		}
-		f->eof = ret == 0;
+		/* A mere breakloop leaves its wake-up to the caller; look again soon. */
+		if (pfri_poll_fd(f->fd, -1, 50) > 0)
+			break;
 	}
-	if (size > f->tail - f->head)
-		size = f->tail - f->head;
-	memcpy(out, f->buf + f->head, size);
-	consume(f, size);
-	return (ssize_t)size;
+	do {
+		n = read(f->fd, out, size);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		f->at += (size_t)n;
+	f->eof = n == 0;
+	return n;
 }
 
-/* pfri_pcapsource_recv()'s ready. */
+/* Tells where libpcap's next read() starts; nothing else can be asked of a stream. */
+static int cookie_seek(void *cookie, off64_t *offset, int whence)
+{
+	if (whence != SEEK_CUR || *offset)
+		return -1;
+	*offset = (off64_t)PFRI_PRIV((struct pfri_ring *)cookie, struct file)->at;
+	return 0;
+}
+
+/* pfri_pcapsource_recv()'s ready: whether stdio has bytes that libpcap has not, or the file. */
 static bool cookie_ready(void *arg)
 {
 	struct file *f = arg;
 
-	return f->head < f->tail || f->eof || readable(f);
+	return !f->stream || f->eof || ftello(f->stdio) < (off_t)f->at || readable(f);
 }
 
 static int file_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
@@ -256,7 +268,7 @@ static int file_poll(struct pfri_ring *r, int timeout_ms)
 	/* An end, an error and bytes at hand are all worth a recv_batch(). */
 	if (!f->stream || f->damaged || f->eof || f->src.data)
 		return 1;
-	if (f->src.p && f->head < f->tail)
+	if (f->src.p && cookie_ready(f))
 		return 1;
 	return pfri_poll_fd(f->fd, r->wake_fd, timeout_ms);
 }
@@ -282,7 +294,7 @@ static void file_close(struct pfri_ring *r)
 	struct file *f = PFRI_PRIV(r, struct file);
 
 	pfri_pcapsource_close(&f->src);
-	munmap(f->buf, PFRI_CHUNK);
+	munmap(f->buf, MAPPED);
 	close(f->fd);
 	r->pcap = NULL;
 }
@@ -335,20 +347,19 @@ static int open_pcap(struct pfri_ring *r, struct file *f)
 {
 	const struct pfri_pcaplib *lib = pfri_pcaplib();
 	char why[PCAP_ERRBUF_SIZE] = "";
-	FILE *stdio;
 	pcap_t *p;
 	int err;
 
 	if (!lib)
 		return -errno;
-	stdio = fopencookie(r, "r", (cookie_io_functions_t){.read = cookie_read});
-	if (!stdio)
+	f->stdio = fopencookie(r, "r",
+			       (cookie_io_functions_t){.read = cookie_read, .seek = cookie_seek});
+	if (!f->stdio)
 		return pfri_fail(-ENOMEM, "no memory to open a file; free some");
-	/* The buffer is ours, so that we know what is still in it. */
-	setvbuf(stdio, NULL, _IONBF, 0);
-	p = lib->fopen_offline_with_tstamp_precision(stdio, PCAP_TSTAMP_PRECISION_NANO, why);
+	setvbuf(f->stdio, (char *)f->buf + PFRI_CHUNK, _IOFBF, STDIO_BUFFER);
+	p = lib->fopen_offline_with_tstamp_precision(f->stdio, PCAP_TSTAMP_PRECISION_NANO, why);
 	if (!p) {
-		fclose(stdio);
+		fclose(f->stdio);
 		return pfri_fail_because(-EBADMSG, why,
 					 "file %.100s is no capture file that can be read: %.120s",
 					 path_of(r), why);
@@ -413,7 +424,7 @@ static int file_open(struct pfri_ring *r)
 	f->stream = !S_ISREG(st.st_mode);
 	if (!f->stream)
 		posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	f->buf = mmap(NULL, PFRI_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	f->buf = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (f->buf == MAP_FAILED) {
 		err = pfri_fail(-ENOMEM, "no memory for a buffer of %d bytes; free some",
 				PFRI_CHUNK);
@@ -428,7 +439,7 @@ static int file_open(struct pfri_ring *r)
 	return 0;
 
 err_unmap:
-	munmap(f->buf, PFRI_CHUNK);
+	munmap(f->buf, MAPPED);
 err_close:
 	if (f->fd >= 0)
 		close(f->fd);
