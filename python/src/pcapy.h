@@ -73,7 +73,6 @@ struct Reader {
 		*end;
 	struct Held *held;
 	pfring *ring;	/* NULL unless live or file */
-	uint64_t batch; /* how many batches were fetched */
 	Source source;
 	bool nonblock;
 	bool selecting; /* the user waits on getfd(): what is seen must be released at once */
@@ -105,12 +104,12 @@ enum class Got : uint8_t { packets, nothing, end, closed, error };
 
 /*
  * Looks at each batch without the GIL, before Python does. want() is the most
- * packets it can take now (0: it has enough); swallow() returns true if Python
- * need not see any of the batch, which then counts as seen.
+ * packets it can take now (0: it has enough); swallow() deals with packets from
+ * the front, up to the first that Python must see, and returns how many.
  */
 struct Sieve {
 	virtual unsigned want() = 0;
-	virtual bool swallow(const struct pfring_packet *packets, unsigned n) = 0;
+	virtual unsigned swallow(const struct pfring_packet *packets, unsigned n) = 0;
 
       protected:
 	~Sieve() = default;

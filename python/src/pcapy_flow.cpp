@@ -319,7 +319,11 @@ bool Classifier::parse(PyObject *args, PyObject *kwargs, const char *format,
 	return true;
 }
 
-/* loop_filtered(): classifies a batch, and swallows it if Python wants none of it. */
+/*
+ * loop_filtered(): the packets up to the first that Python wants. Each is
+ * classified when its turn comes, never ahead: flows are counted, and what a
+ * callback reads by itself is none of this loop's packets.
+ */
 class Filtered final : public Sieve
 {
       public:
@@ -331,54 +335,45 @@ class Filtered final : public Sieve
 	{
 		if (classifier_->count <= 0)
 			return kHeld;
-		return (unsigned)std::min<int64_t>(kHeld, classifier_->count - done);
+		return (unsigned)std::min<int64_t>(kHeld, classifier_->count - done_);
 	}
 
-	bool swallow(const struct pfring_packet *packets, unsigned n) override
+	unsigned swallow(const struct pfring_packet *packets, unsigned n) override
 	{
-		bool wanted = false;
+		unsigned i = 0;
 
-		for (unsigned i = 0; i < n; i++) {
-			data_[i] = packets[i].data;
-			index_[i] = (uint8_t)classifier_->classify(packets[i]);
-			wanted |= classifier_->admits(index_[i]);
+		while (i < n && !is_wanted(packets[i]))
+			i++;
+		return i;
+	}
+
+	/* With the GIL: hands the next held packet over if it is wanted. False on an exception. */
+	bool hand_over(PyObject *callback)
+	{
+		/* The one that swallow() stopped at is in the books already. */
+		if (stopped_at_ != reader_->next->data && !is_wanted(*reader_->next)) {
+			reader_->next++;
+			return true;
 		}
-		batch_ = reader_->batch + 1;
-		at_ = 0;
-		size_ = n;
-		if (wanted)
-			return false;
-		for (unsigned i = 0; i < n; i++)
-			book(index_[i]);
-		return true;
+		stopped_at_ = nullptr;
+		return call(callback, class_);
 	}
-
-	/*
-	 * The class of the next held packet, which the caller now disposes of. Each
-	 * is counted into its flow once: what the callback read by itself, or a new
-	 * filter took out of the batch, is skipped here.
-	 */
-	unsigned next()
-	{
-		if (batch_ == reader_->batch) {
-			while (at_ < size_ && data_[at_] != reader_->next->data)
-				at_++;
-			if (at_ < size_)
-				return index_[at_++];
-		}
-		return classifier_->classify(*reader_->next);
-	}
-
-	void book(unsigned index)
-	{
-		count(classifier_->admits(index) ? 0 : 1);
-		count(2 + index);
-		done++;
-	}
-
-	int64_t done = 0;
 
       private:
+	/* Classifies a packet and enters it into the books. */
+	bool is_wanted(const struct pfring_packet &packet)
+	{
+		unsigned index = classifier_->classify(packet);
+		bool wanted = classifier_->admits(index);
+
+		count(wanted ? 0 : 1);
+		count(2 + index);
+		done_++;
+		class_ = classifier_->id(index);
+		stopped_at_ = wanted ? packet.data : nullptr;
+		return wanted;
+	}
+
 	/* filtered_stats() may look from another thread, which holds the GIL while we do not. */
 	void count(unsigned which)
 	{
@@ -387,12 +382,13 @@ class Filtered final : public Sieve
 		__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 	}
 
+	bool call(PyObject *callback, unsigned cls);
+
 	Reader *reader_;
 	Classifier *classifier_;
-	uint64_t batch_ = 0; /* the Reader's batch that index_ is about */
-	unsigned at_ = 0, size_ = 0;
-	const u_char *data_[kHeld];
-	uint8_t index_[kHeld];
+	int64_t done_ = 0;
+	const u_char *stopped_at_ = nullptr;
+	unsigned class_ = 0;
 };
 
 /* loop_to_buffer(): every batch ends here. */
@@ -412,12 +408,12 @@ class ToBuffer final : public Sieve
 		return (unsigned)std::min<int64_t>(kHeld, classifier_->count - done_);
 	}
 
-	bool swallow(const struct pfring_packet *packets, unsigned n) override
+	unsigned swallow(const struct pfring_packet *packets, unsigned n) override
 	{
 		for (unsigned i = 0; i < n; i++)
 			put(packets[i]);
 		done_ += n;
-		return true;
+		return n;
 	}
 
 	uint64_t written = 0, dropped = 0, overflow = 0, used = 0;
@@ -479,9 +475,9 @@ PyObject *counters(const Reader *reader)
 			reader->profile ? 6 : 3);
 }
 
-bool call(PyObject *callback, Reader *reader, unsigned cls)
+bool Filtered::call(PyObject *callback, unsigned cls)
 {
-	const struct pfring_packet *packet = reader->next;
+	const struct pfring_packet *packet = reader_->next;
 	PyObject *header = pcapy_pkthdr_new(packet);
 	PyObject *data = PyBytes_FromStringAndSize(reinterpret_cast<const char *>(packet->data),
 						   (Py_ssize_t)packet->caplen);
@@ -491,7 +487,7 @@ bool call(PyObject *callback, Reader *reader, unsigned cls)
 	if (header && data && number) {
 		PyObject *args[4] = {nullptr, header, data, number};
 
-		reader->next++;
+		reader_->next++;
 		result = PyObject_Vectorcall(callback, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET,
 					     nullptr);
 	}
@@ -533,11 +529,7 @@ PyObject *pcapy_loop_filtered(PyObject *self, PyObject *args, PyObject *kwargs)
 			if (got != Got::packets)
 				break;
 		}
-		unsigned index = filtered.next();
-		filtered.book(index);
-		if (!classifier.admits(index))
-			reader->next++;
-		else if (!call(callback, reader, classifier.id(index)))
+		if (!filtered.hand_over(callback))
 			return nullptr;
 	}
 	return counters(reader);

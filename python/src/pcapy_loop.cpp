@@ -51,10 +51,11 @@ int receive(Reader *reader, bool wait, Sieve *sieve, Window *window)
 		if (n <= 0)
 			return n;
 		*window = pcapy_hold(reader, (unsigned)n);
-		n = (int)(window->end - window->next);
-		if (n > 0 && (sieve == nullptr || !sieve->swallow(window->next, (unsigned)n)))
-			return n;
-		window->next = window->end;
+		unsigned left = (unsigned)(window->end - window->next);
+		unsigned gone = left && sieve ? sieve->swallow(window->next, left) : 0;
+		window->next += gone;
+		if (left > gone)
+			return (int)(left - gone);
 		if (deadline == 0)
 			deadline = now_ns() + kSieveNs;
 		else if (now_ns() > deadline)
@@ -104,7 +105,6 @@ int fetch_once(Reader *reader, bool wait, Sieve *sieve)
 	if (reader->source != Source::closed) {
 		reader->next = window.next;
 		reader->end = window.end;
-		reader->batch++;
 	}
 	pthread_mutex_unlock(&reader->rx);
 	return rc;
