@@ -311,7 +311,8 @@ struct pfring_packet {
 	u_int8_t pkt_type;             /* PACKET_HOST .. PACKET_OUTGOING of <linux/if_packet.h> */
 	u_int8_t rx_direction;         /* 1 received, 0 transmitted */
 	u_int16_t queue;               /* receive queue + 1, 0 if not known */
-	u_int16_t reserved[3];
+	u_int16_t vlan_at;             /* where in data the tag was put back; 0: behind the addresses */
+	u_int16_t reserved[2];
 };
 
 /* Options of pfring_open_opts(). Zeroed members mean the default. */

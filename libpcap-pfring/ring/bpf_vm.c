@@ -25,10 +25,10 @@
 /* Where the network header starts in what the program sees: Ethernet has one length. */
 #define NET_OFFSET 14
 
-/* The frame as the program sees it: [0, 12) from front, the rest from back. */
+/* The frame as the program sees it: [0, split) from front, the rest from back. */
 struct view {
 	const u_char *front, *back;
-	u_int32_t caplen, len;
+	u_int32_t caplen, len, split;
 	const struct pfring_packet *pkt;
 	bool tagged;
 };
@@ -176,6 +176,7 @@ static void make_view(struct view *v, const struct pfring_packet *pkt, bool kern
 {
 	v->pkt = pkt;
 	v->front = v->back = pkt->data;
+	v->split = ETH_ALEN2;
 	v->caplen = pkt->caplen;
 	v->len = pkt->len;
 	v->tagged = kernel_view && (pkt->flags & PKT_FLAGS_VLAN_HWACCEL);
@@ -183,10 +184,12 @@ static void make_view(struct view *v, const struct pfring_packet *pkt, bool kern
 		return;
 	v->back = pkt->data + TAG_LEN;
 	v->len -= v->len > TAG_LEN ? TAG_LEN : v->len;
-	if (v->caplen >= ETH_ALEN2 + TAG_LEN)
+	if (pkt->vlan_at)
+		v->split = pkt->vlan_at;
+	if (v->caplen >= v->split + TAG_LEN)
 		v->caplen -= TAG_LEN;
-	else if (v->caplen > ETH_ALEN2)
-		v->caplen = ETH_ALEN2; /* the snap length cut through the tag */
+	else if (v->caplen > v->split)
+		v->caplen = v->split; /* the snap length cut through the tag */
 }
 
 /* Loads size bytes at an offset as the kernel counts it; false: outside the packet. */
@@ -194,7 +197,7 @@ static bool load(const struct view *v, u_int32_t k, unsigned size, u_int32_t *va
 {
 	int32_t off = (int32_t)k;
 	const u_char *p;
-	u_char split[4];
+	u_char both[4];
 
 	if (__builtin_expect(off < 0, 0)) {
 		if (off >= SKF_NET_OFF)
@@ -206,14 +209,14 @@ static bool load(const struct view *v, u_int32_t k, unsigned size, u_int32_t *va
 	}
 	if (v->caplen < size || (u_int32_t)off > v->caplen - size)
 		return false;
-	if (off >= ETH_ALEN2) {
+	if ((u_int32_t)off >= v->split) {
 		p = v->back + off;
-	} else if (off + size <= ETH_ALEN2 || !v->tagged) {
+	} else if ((u_int32_t)off + size <= v->split || !v->tagged) {
 		p = v->front + off;
 	} else {
 		for (unsigned i = 0; i < size; i++)
-			split[i] = (off + i < ETH_ALEN2 ? v->front : v->back)[off + i];
-		p = split;
+			both[i] = ((u_int32_t)off + i < v->split ? v->front : v->back)[off + i];
+		p = both;
 	}
 	switch (size) {
 	case 4:

@@ -55,8 +55,8 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 				continue;
 			}
 			/* The verdict counts bytes as the program saw them: without the tag. */
-			if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) && keep >= 12 &&
-			    keep < MAX_CAPLEN)
+			if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) &&
+			    keep >= (p->vlan_at ? p->vlan_at : 12u) && keep < MAX_CAPLEN)
 				keep += 4;
 			if (p->caplen > keep)
 				p->caplen = keep;

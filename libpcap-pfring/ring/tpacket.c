@@ -216,17 +216,18 @@ static void restore_tag(struct pfring_packet *p, const struct tpacket3_hdr *h, b
 	u_int at = cooked ? SLL_LEN - 2 : 2 * ETH_ALEN;
 	u_char *from = (u_char *)(uintptr_t)p->data;
 
+	/* Also a tag that there are no bytes around to put it into was on the wire. */
+	p->len += 4;
 	if (p->caplen < at)
 		return;
 	memmove(from - 4, from, at);
 	memcpy(from - 4 + at, tag, 4);
 	p->data = from - 4;
 	p->caplen += 4;
-	p->len += 4;
+	p->vlan_at = (u_int16_t)at;
 	p->vlan_tci = (u_int16_t)h->hv1.tp_vlan_tci;
 	p->vlan_tpid = tpid;
-	if (!cooked)
-		p->flags |= PKT_FLAGS_VLAN_HWACCEL;
+	p->flags |= PKT_FLAGS_VLAN_HWACCEL;
 }
 
 static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char *frame,
@@ -243,7 +244,7 @@ static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char
 	p->len = h->tp_len;
 	p->if_index = sll->sll_ifindex;
 	p->hash = 0;
-	p->vlan_tci = p->vlan_tpid = 0;
+	p->vlan_tci = p->vlan_tpid = p->vlan_at = 0;
 	p->flags = 0;
 	p->pkt_type = sll->sll_pkttype;
 	p->rx_direction = sll->sll_pkttype != PACKET_OUTGOING;
