@@ -19,7 +19,7 @@ namespace
 {
 
 constexpr int kMaxSnaplen = 262144; /* libpcap's MAXIMUM_SNAPLEN */
-constexpr int kCookedHeader = 16;   /* of Linux cooked mode; one byte more must fit */
+constexpr int kCookedHeader = 20;   /* of Linux cooked mode, version 2; a byte more must fit */
 
 /* The interface in a device name: "packet:eth0@2" is about eth0. */
 std::string interface_of(const char *device)
