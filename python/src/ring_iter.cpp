@@ -17,16 +17,56 @@ struct RingIterator {
 	PyObject_HEAD;
 	PyObject *self; /* keeps ring alive */
 	Ring *ring;
+	PyObject *last; /* the tuple handed out last, to be used again if nobody kept it */
 };
+
+/*
+ * "for ts, data in ring" drops each tuple before it asks for the next: then
+ * only we hold it, and new contents are cheaper than a new tuple.
+ */
+PyObject *refill_tuple(RingIterator *it, const pfring_packet *packet)
+{
+	PyObject *ts, *data, *old_ts, *old_data;
+
+	data = PyBytes_FromStringAndSize((const char *)packet->data, packet->caplen);
+	if (data == nullptr)
+		return nullptr;
+	ts = PyLong_FromUnsignedLongLong(packet->ts_ns);
+	if (ts == nullptr) {
+		Py_DECREF(data);
+		return nullptr;
+	}
+	old_ts = PyTuple_GET_ITEM(it->last, 0);
+	old_data = PyTuple_GET_ITEM(it->last, 1);
+	PyTuple_SET_ITEM(it->last, 0, ts);
+	PyTuple_SET_ITEM(it->last, 1, data);
+	Py_DECREF(old_ts);
+	Py_DECREF(old_data);
+	Py_INCREF(it->last);
+	return it->last;
+}
+
+PyObject *hand_out(RingIterator *it, const pfring_packet *packet)
+{
+#ifndef Py_GIL_DISABLED /* there, a count of one does not mean that nobody else looks */
+	if (it->last != nullptr && Py_REFCNT(it->last) == 1)
+		return refill_tuple(it, packet);
+#endif
+	PyObject *tuple = packet_tuple(packet);
+	Py_XINCREF(tuple);
+	Py_XSETREF(it->last, tuple);
+	return tuple;
+}
 
 PyObject *iterator_next(PyObject *obj)
 {
-	Ring *ring = reinterpret_cast<RingIterator *>(obj)->ring;
+	auto *it = reinterpret_cast<RingIterator *>(obj);
+	Ring *ring = it->ring;
 
 	for (;;) {
 		const pfring_packet *packet = ring->handle->next_pending();
 		if (packet != nullptr)
-			return packet_tuple(packet);
+			return hand_out(it, packet);
 		if (ring->refill(ring->timeout_ns) != Handle::End::None)
 			return nullptr; /* with no error set: the iteration is over */
 	}
@@ -35,8 +75,10 @@ PyObject *iterator_next(PyObject *obj)
 void iterator_dealloc(PyObject *obj)
 {
 	PyTypeObject *type = Py_TYPE(obj);
-	PyObject *self = reinterpret_cast<RingIterator *>(obj)->self;
+	auto *it = reinterpret_cast<RingIterator *>(obj);
+	PyObject *self = it->self;
 
+	Py_XDECREF(it->last);
 	type->tp_free(obj);
 	Py_DECREF(type);
 	Py_XDECREF(self);
@@ -76,6 +118,8 @@ PyObject *packet_tuple(const pfring_packet *packet)
 	}
 	PyTuple_SET_ITEM(tuple, 0, ts);
 	PyTuple_SET_ITEM(tuple, 1, data);
+	/* It can be in no cycle: spare the collector a walk over thousands of them. */
+	PyObject_GC_UnTrack(tuple);
 	return tuple;
 }
 
