@@ -24,6 +24,7 @@ static const struct pfri_ops *const backends[] = {
 
 /* What a bare interface name tries, best first. */
 static const struct pfri_ops *const ladder[] = {
+	&pfri_bpf_ops,
 	&pfri_packet_ops,
 };
 
