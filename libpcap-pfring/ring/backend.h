@@ -176,6 +176,8 @@ struct pfri_ring {
 
 /* Every backend. Which one a bare name tries first is handle.c's. */
 extern const struct pfri_ops pfri_bpf_ops, pfri_packet_ops, pfri_file_ops, pfri_pcap_ops;
+/* All of them, NULL at the end (handle.c). */
+extern const struct pfri_ops *const pfri_backends[];
 
 static inline u_int64_t pfri_clock_ns(clockid_t clock)
 {

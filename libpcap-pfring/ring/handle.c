@@ -15,11 +15,12 @@
 
 static _Atomic u_int32_t next_id = 1;
 
-static const struct pfri_ops *const backends[] = {
+const struct pfri_ops *const pfri_backends[] = {
 	&pfri_bpf_ops,
 	&pfri_packet_ops,
 	&pfri_file_ops,
 	&pfri_pcap_ops,
+	NULL,
 };
 
 /* What a bare interface name tries, best first. */
@@ -92,9 +93,9 @@ static int take_options(struct pfri_ring *r, const struct pfring_open_options *o
 
 static const struct pfri_ops *backend_named(const char *name)
 {
-	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
-		if (!strcmp(backends[i]->name, name))
-			return backends[i];
+	for (size_t i = 0; pfri_backends[i]; i++)
+		if (!strcmp(pfri_backends[i]->name, name))
+			return pfri_backends[i];
 	return NULL;
 }
 

@@ -9,8 +9,17 @@
 
 #define DOC PFRING_SOURCE_DIR "/docs/backends.md"
 
-static const struct pfri_ops *const all[] = {&pfri_packet_ops, &pfri_file_ops, &pfri_pcap_ops};
-#define N_ALL (sizeof(all) / sizeof(all[0]))
+#define all pfri_backends
+
+static u_int count_all(void)
+{
+	u_int n = 0;
+
+	while (all[n])
+		n++;
+	return n;
+}
+#define N_ALL count_all()
 
 static const struct {
 	const char *row;
