@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "pcapy.h"
+#include "verbose.h"
 
 namespace
 {
@@ -110,6 +111,8 @@ int open_ring(const char *name, struct pfring_open_options *options, pfring **ri
 	int err = pfring_enable_ring(*ring);
 	if (err < 0)
 		pfring_close(*ring);
+	else
+		tell_path(name, *ring);
 	return err;
 }
 

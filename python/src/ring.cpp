@@ -16,6 +16,7 @@
 #include "errors.h"
 #include "paths.h"
 #include "registry.h"
+#include "verbose.h"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -172,6 +173,7 @@ static std::unique_ptr<Ring> open_ring(const std::string &source, const py::obje
 		ring->handle->close();
 		throw;
 	}
+	tell_path(source.c_str(), handle);
 	return ring;
 }
 
