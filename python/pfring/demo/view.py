@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,15 +21,18 @@ class View:
     def __init__(self, console: Console, expression: str, packets: int) -> None:
         self._console = console
         self._steps: list[str] = []
+        # Every bar is a share of what is sent: those of the captures end where the filter says.
         self._progress = Progress(
-            TextColumn("  {task.description:<22}"), BarColumn(30), MofNCompleteColumn()
+            TextColumn("  {task.description:<22}"),
+            BarColumn(32, complete_style="cyan", finished_style="green"),
+            TextColumn("{task.completed:>9,}"),
         )
         self._sent = self._progress.add_task("sent", total=packets)
         self._ours = self._progress.add_task(f"{PROGRAM.name}, by pfring", total=packets)
         self._theirs = self._progress.add_task("tcpdump", total=packets)
         self._live = Live(console=console, refresh_per_second=10, transient=False)
         console.print(
-            f"[bold]An unmodified sniffer captures through pfring[/], tcpdump beside it\n"
+            f"\n[bold]An unmodified sniffer captures through pfring[/], tcpdump beside it\n"
             f"[dim]program[/]  {PROGRAM}\n[dim]filter[/]   [cyan]{expression}[/]\n",
             highlight=False,
             soft_wrap=True,
