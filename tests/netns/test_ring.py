@@ -275,6 +275,30 @@ def test_two_threads_wait_on_two_rings_while_a_third_works(wire: Wire, trace: Tr
         assert [w.join_result() for w in waiting] == [[trace.frames[0]]] * 2
 
 
+def test_nothing_is_lost_while_other_threads_interfere(wire: Wire, trace: Trace) -> None:
+    frames = trace.frames[:12_000]
+    over = threading.Event()
+
+    def interfere(ring: pfring.Ring) -> None:
+        while not over.is_set():
+            assert ring.stats().drop == 0
+            ring.set_filter("greater 1")
+            ring.sampling = 1
+            ring.remove_filter()
+
+    with reading(wire, buffer=ROOM) as ring, Replay(wire, frames) as replay:
+        threads = [threading.Thread(target=interfere, args=(ring,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        sending = threading.Thread(target=lambda: replay.send(rate=20_000))
+        sending.start()
+        got = take(ring, len(frames))
+        over.set()
+        for thread in (*threads, sending):
+            thread.join(PATIENCE)
+    assert got == list(frames)
+
+
 def test_closing_in_the_loop_body_ends_the_loop(wire: Wire, trace: Trace) -> None:
     seen = 0
     with reading(wire, buffer=ROOM) as ring, Replay(wire, trace.frames[:100]) as replay:
