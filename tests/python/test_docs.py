@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pages on Python and the command line name what is there, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pfring
+import typer.main
+from pfring.cli.app import app
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_option_of_open_is_documented() -> None:
+    table = (DOCS / "python.md").read_text().partition("## Opening")[2].partition("## Reading")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    parameters = list(inspect.signature(pfring.open).parameters)
+    assert rows == parameters[1:]
+
+
+def test_every_error_is_documented_with_its_bases() -> None:
+    table = (DOCS / "python.md").read_text().partition("## Errors")[2]
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?(\w*)`? ?\|", table, re.MULTILINE))
+    errors = {
+        name: value
+        for name in pfring.__all__
+        if isinstance(value := getattr(pfring, name), type)
+        and issubclass(value, pfring.Error)
+        and value is not pfring.Error
+    }
+    assert set(rows) == set(errors)
+    for name, also in rows.items():
+        bases = [base.__name__ for base in errors[name].__bases__ if base is not pfring.Error]
+        assert bases == ([also] if also else [])
+
+
+def test_every_member_of_ring_is_documented() -> None:
+    text = (DOCS / "python.md").read_text()
+    members = [name for name in dir(pfring.Ring) if not name.startswith("_")]
+    assert [name for name in members if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (DOCS / "cli.md").read_text()
+    commands = typer.main.get_group(app).commands
+    assert re.findall(r"^## pfring (\w+)", text, re.MULTILINE) == list(commands)
+    section = text.partition("## pfring capture")[2].partition("## ")[0]
+    documented = set(
+        re.findall(r"`(-[\w-]+)", "".join(re.findall(r"^\|.*", section, re.MULTILINE)))
+    )
+    documented |= set(re.findall(r"`(--[\w-]+)", section))
+    offered = {
+        option
+        for parameter in commands["capture"].params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("-")
+    }
+    assert documented == offered - {"-h", "--help"}
