@@ -93,7 +93,9 @@ static int interface_check(const char *text, const struct pfri_name *name)
 				 "\"%.100s\" does not name an interface; see docs/backends.md",
 				 text);
 	}
-	if (strlen(name->device) >= IFNAMSIZ)
+	/* A bare name may also be a device of libpcap's (bluetooth-monitor): its finder judges. */
+	if (strlen(name->device) >= IFNAMSIZ &&
+	    (name->backend[0] || name->queues != RING_ANY_CHANNEL))
 		return pfri_fail(-ENAMETOOLONG,
 				 "interface name \"%.100s\" is longer than the %d characters that "
 				 "the kernel allows",

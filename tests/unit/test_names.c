@@ -18,6 +18,8 @@ static const struct good {
 	{"any", "", "any", ANY},
 	{"eth0.100", "", "eth0.100", ANY},
 	{"abcdefghijklmno", "", "abcdefghijklmno", ANY},
+	/* No interface's, but libpcap has such devices. */
+	{"bluetooth-monitor", "", "bluetooth-monitor", ANY},
 	/* Queues. */
 	{"eth0@0", "", "eth0", 1},
 	{"eth0@2", "", "eth0", 1 << 2},
@@ -108,7 +110,6 @@ static const struct bad {
 	{"eth0@1@2", -EINVAL, "queues 0 to 63"},
 	{"dnacluster:1@x", -EINVAL, "queues 0 to 63"},
 	/* What cannot be an interface. */
-	{"abcdefghijklmnop", -ENAMETOOLONG, "15 characters"},
 	{"packet:abcdefghijklmnop", -ENAMETOOLONG, "15 characters"},
 	{"abcdefghijklmnop@1", -ENAMETOOLONG, "15 characters"},
 	{"eth 0", -EINVAL, "does not name an interface"},
