@@ -134,7 +134,8 @@ static int stamp_in_hardware(struct pfri_ring *r, struct pfri_afp *a)
 		return pfri_fail(-EOPNOTSUPP,
 				 "%s: the adapter gives no hardware time stamps (%s); open without "
 				 "PF_RING_HW_TIMESTAMP",
-				 r->name.device, r->ifindex ? strerror(errno) : "not one interface");
+				 r->name.device,
+				 r->ifindex ? strerror(errno) : "not one interface");
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_TIMESTAMP, &how, sizeof(how)) < 0)
 		return pfri_fail(-errno, "%s: the kernel does not hand on hardware time stamps: %s",
 				 r->name.device, strerror(errno));
@@ -147,8 +148,8 @@ int pfri_afp_set_promisc(struct pfri_ring *r, struct pfri_afp *a, bool on)
 
 	if (!r->ifindex || a->promisc == on)
 		return 0;
-	if (setsockopt(a->fd, SOL_PACKET, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, &mreq,
-		       sizeof(mreq)) < 0)
+	if (setsockopt(a->fd, SOL_PACKET, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP,
+		       &mreq, sizeof(mreq)) < 0)
 		return pfri_fail(-errno, "%s: cannot change promiscuous mode: %s", r->name.device,
 				 strerror(errno));
 	a->promisc = on;
@@ -164,10 +165,11 @@ int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (a->fd < 0) {
 		if (errno == EPERM || errno == EACCES)
-			return pfri_fail(-EPERM,
-					 "%s: You don't have permission to capture on that device "
-					 "(CAP_NET_RAW is needed: use sudo, or setcap cap_net_raw+ep)",
-					 r->name.device);
+			return pfri_fail(
+				-EPERM,
+				"%s: You don't have permission to capture on that device "
+				"(CAP_NET_RAW is needed: use sudo, or setcap cap_net_raw+ep)",
+				r->name.device);
 		return pfri_fail(-errno, "cannot open a packet socket: %s", strerror(errno));
 	}
 	rc = find_interface(r, a);
@@ -175,7 +177,8 @@ int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 		close(a->fd);
 		a->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		if (a->fd < 0)
-			return pfri_fail(-errno, "cannot open a packet socket: %s", strerror(errno));
+			return pfri_fail(-errno, "cannot open a packet socket: %s",
+					 strerror(errno));
 	}
 	if (!rc && r->opt.hw_tstamp)
 		rc = stamp_in_hardware(r, a);
@@ -186,7 +189,8 @@ int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 		a->fd = -1;
 		return rc;
 	}
-	/* Known since 4.20; where it is missing the program in front of the filter does the same. */
+	/* Known since 4.20; where it is missing the program in front of the filter does the same.
+	 */
 	if (r->ifindex && r->ifindex == a->lo)
 		setsockopt(a->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
 	if (r->opt.flags & PF_RING_PROMISC)
@@ -268,8 +272,8 @@ int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_m
 		timeout_ms = 10;
 	n = poll(p, 3, timeout_ms);
 	if (n < 0)
-		return errno == EINTR ? -EINTR :
-					pfri_fail(-errno, "poll failed: %s", strerror(errno));
+		return errno == EINTR ? -EINTR
+				      : pfri_fail(-errno, "poll failed: %s", strerror(errno));
 	if (p[1].revents)
 		return -EINTR;
 	if ((p[0].revents | p[2].revents) & (POLLERR | POLLHUP | POLLNVAL))

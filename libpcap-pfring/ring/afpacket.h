@@ -13,16 +13,16 @@
 
 struct pfri_afp {
 	int fd;
-	int lo;                 /* the loopback's index: its outgoing copies are never shown */
-	bool cooked;            /* SOCK_DGRAM: the link header is ours to make */
+	int lo;	     /* the loopback's index: its outgoing copies are never shown */
+	bool cooked; /* SOCK_DGRAM: the link header is ours to make */
 	bool bound;
 	bool promisc;
-	bool tx_stamps;         /* SO_TIMESTAMPING is set for what is sent */
-	bool gone;              /* the interface was removed: report when the ring is empty */
-	u_int64_t gone_at_ms;   /* CLOCK_MONOTONIC */
-	u_int mtu;              /* 0: not known ("any") */
-	bool offload;           /* frames longer than the MTU may come (GRO, GSO, LRO) */
-	int cluster;            /* fan-out group to join or joined, -1 none */
+	bool tx_stamps;	      /* SO_TIMESTAMPING is set for what is sent */
+	bool gone;	      /* the interface was removed: report when the ring is empty */
+	u_int64_t gone_at_ms; /* CLOCK_MONOTONIC */
+	u_int mtu;	      /* 0: not known ("any") */
+	bool offload;	      /* frames longer than the MTU may come (GRO, GSO, LRO) */
+	int cluster;	      /* fan-out group to join or joined, -1 none */
 	cluster_type cluster_type;
 	_Atomic u_int64_t packets, drops; /* accumulated PACKET_STATISTICS */
 	u_int64_t ifdrop_base;

@@ -11,10 +11,10 @@
 
 #include "afpacket.h"
 
-#define LDANC(what)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (u_int)(SKF_AD_OFF + (what)))
-#define JEQ(k, t, f)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, t, f)
-#define RET(k)        BPF_STMT(BPF_RET | BPF_K, k)
-#define EMIT(insn)    (out[n++] = (struct sock_filter)insn)
+#define LDANC(what) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (u_int)(SKF_AD_OFF + (what)))
+#define JEQ(k, t, f) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, t, f)
+#define RET(k) BPF_STMT(BPF_RET | BPF_K, k)
+#define EMIT(insn) (out[n++] = (struct sock_filter)insn)
 
 static u_int prefix(const struct pfri_ring *r, const struct pfri_afp *a, struct sock_filter *out)
 {

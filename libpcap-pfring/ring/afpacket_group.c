@@ -11,7 +11,7 @@
 
 #include "afpacket.h"
 
-#define LD(size, k)  BPF_STMT(BPF_LD | (size) | BPF_ABS, k)
+#define LD(size, k) BPF_STMT(BPF_LD | (size) | BPF_ABS, k)
 #define ALU(op, src, k) BPF_STMT(BPF_ALU | (op) | (src), k)
 
 /*
@@ -81,10 +81,11 @@ int pfri_afp_join(struct pfri_afp *a)
 				  .filter = (struct sock_filter *)(uintptr_t)two_tuple};
 
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_FANOUT, &arg, sizeof(arg)) < 0)
-		return pfri_fail(-errno,
-				 "cannot join cluster %d: %s (its members must share one device, one "
-				 "type and one network namespace)",
-				 a->cluster, strerror(errno));
+		return pfri_fail(
+			-errno,
+			"cannot join cluster %d: %s (its members must share one device, one "
+			"type and one network namespace)",
+			a->cluster, strerror(errno));
 	if (kind == PACKET_FANOUT_CBPF &&
 	    setsockopt(a->fd, SOL_PACKET, PACKET_FANOUT_DATA, &prog, sizeof(prog)) < 0)
 		return pfri_fail(-errno, "cannot give cluster %d its program: %s", a->cluster,
@@ -102,8 +103,9 @@ int pfri_afp_set_cluster(struct pfri_ring *r, struct pfri_afp *a, u_int id, clus
 		return pfri_fail(-EALREADY, "the ring is in cluster %d already", a->cluster);
 	rc = group_kind(type);
 	if (rc < 0)
-		return pfri_fail(rc, "%s: cannot balance by tunnelled or duplicated tuples; use the "
-				     "kernel module",
+		return pfri_fail(rc,
+				 "%s: cannot balance by tunnelled or duplicated tuples; use the "
+				 "kernel module",
 				 r->ops->name);
 	a->cluster = (int)id;
 	a->cluster_type = type;

@@ -62,14 +62,16 @@ static int stamp_sent(struct pfri_ring *r, struct pfri_afp *a)
 	if (a->tx_stamps)
 		return 0;
 	if (!r->ifindex || ioctl(a->fd, SIOCGIFNAME, &ifr) < 0)
-		return pfri_fail(-ENODEV, "%s is not bound to one network interface", r->name.device);
+		return pfri_fail(-ENODEV, "%s is not bound to one network interface",
+				 r->name.device);
 	ifr.ifr_data = (void *)&info;
-	if (ioctl(a->fd, SIOCETHTOOL, &ifr) < 0 || !(info.so_timestamping & SOF_TIMESTAMPING_TX_HARDWARE))
+	if (ioctl(a->fd, SIOCETHTOOL, &ifr) < 0 ||
+	    !(info.so_timestamping & SOF_TIMESTAMPING_TX_HARDWARE))
 		return pfri_fail(-EOPNOTSUPP, "%s: the adapter does not stamp what it sends",
 				 r->name.device);
 	if (setsockopt(a->fd, SOL_SOCKET, SO_TIMESTAMPING, &how, sizeof(how)) < 0)
-		return pfri_fail(-errno, "%s: cannot ask for transmit time stamps: %s", r->name.device,
-				 strerror(errno));
+		return pfri_fail(-errno, "%s: cannot ask for transmit time stamps: %s",
+				 r->name.device, strerror(errno));
 	a->tx_stamps = true;
 	return 0;
 }
@@ -85,7 +87,8 @@ int pfri_afp_send_stamped(struct pfri_ring *r, struct pfri_afp *a, const struct 
 		rc = pfri_afp_send(r, a, frame, 1, 0);
 	if (rc <= 0)
 		return rc;
-	/* The stamp comes back through the error queue (Documentation/networking/timestamping.rst). */
+	/* The stamp comes back through the error queue (Documentation/networking/timestamping.rst).
+	 */
 	while (pfri_now_ms() < end) {
 		struct msghdr msg = {.msg_control = control, .msg_controllen = sizeof(control)};
 		struct pollfd p = {.fd = a->fd};

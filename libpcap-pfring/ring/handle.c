@@ -16,11 +16,7 @@
 static _Atomic u_int32_t next_id = 1;
 
 const struct pfri_ops *const pfri_backends[] = {
-	&pfri_bpf_ops,
-	&pfri_packet_ops,
-	&pfri_file_ops,
-	&pfri_pcap_ops,
-	NULL,
+	&pfri_bpf_ops, &pfri_packet_ops, &pfri_file_ops, &pfri_pcap_ops, NULL,
 };
 
 /* What a bare interface name tries, best first. */
@@ -43,8 +39,8 @@ void pfri_handle_free(struct pfri_ring *r)
 static struct pfri_ring *handle_new(void)
 {
 	pthread_mutexattr_t attr;
-	struct pfri_ring *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct pfri_ring *r =
+		mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (r == MAP_FAILED) {
 		pfri_fail(-ENOMEM, "no memory for a ring handle");
@@ -55,7 +51,8 @@ static struct pfri_ring *handle_new(void)
 		int err = -errno;
 
 		munmap(r, sizeof(*r));
-		pfri_fail(err, "cannot make an event descriptor: %s (raise `ulimit -n`?)", strerror(-err));
+		pfri_fail(err, "cannot make an event descriptor: %s (raise `ulimit -n`?)",
+			  strerror(-err));
 		return NULL;
 	}
 	r->select_fd = r->net_fd = -1;
@@ -136,7 +133,8 @@ static int choose(struct pfri_ring *r)
 		err = try_backend(r, ladder[i]);
 		if (!err) {
 			if (!used)
-				snprintf(r->why, sizeof(r->why), "the best path this machine offers");
+				snprintf(r->why, sizeof(r->why),
+					 "the best path this machine offers");
 			return 0;
 		}
 		if (err == -ENODEV)
@@ -209,7 +207,8 @@ u_int8_t pfring_open_multichannel(const char *device_name, u_int32_t caplen, u_i
 		return 0;
 	}
 	if (strchr(device_name, '@')) {
-		pfri_fail(-EINVAL, "%s names a queue; give the device alone to open them all", device_name);
+		pfri_fail(-EINVAL, "%s names a queue; give the device alone to open them all",
+			  device_name);
 		return 0;
 	}
 	ring[0] = pfring_open(device_name, caplen, flags);

@@ -47,7 +47,8 @@ static inline void pfri_release(struct pfri_ring *r)
 
 /* receive.c: brings r->soft in line with the settings. */
 void pfri_soft_update(struct pfri_ring *r);
-/* receive.c: tests packets taken under an older filter with the one in force; keeps the rest in order. */
+/* receive.c: tests packets taken under an older filter with the one in force; keeps the rest in
+ * order. */
 u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n);
 /* send.c: sends what waits and frees the queue. */
 void pfri_tx_close(struct pfri_ring *r);

@@ -20,7 +20,8 @@ static int request(struct pfri_ring *r, struct ifreq *ifr)
 {
 	memset(ifr, 0, sizeof(*ifr));
 	if (r->net_fd < 0 || !r->ifindex)
-		return pfri_fail(-ENODEV, "%s is not bound to one network interface", r->name.device);
+		return pfri_fail(-ENODEV, "%s is not bound to one network interface",
+				 r->name.device);
 	ifr->ifr_ifindex = r->ifindex;
 	if (ioctl(r->net_fd, SIOCGIFNAME, ifr) < 0)
 		return pfri_fail(-ENODEV, "the interface %s is gone", r->name.device);
@@ -79,7 +80,8 @@ int pfring_get_bound_device_ifindex(pfring *ring, int *if_index)
 	if (rc)
 		return rc;
 	if (r->net_fd < 0)
-		return pfri_leave(r, pfri_fail(-ENODEV, "%s is no network interface", r->name.device));
+		return pfri_leave(r,
+				  pfri_fail(-ENODEV, "%s is no network interface", r->name.device));
 	*if_index = r->ifindex;
 	return pfri_leave(r, 0);
 }
@@ -100,7 +102,8 @@ int pfring_get_device_ifindex(pfring *ring, const char *device_name, int *if_ind
 	if (!device_name || strlen(device_name) >= IFNAMSIZ)
 		return pfri_leave(r, pfri_fail(-EINVAL, "that is no interface name"));
 	if (r->net_fd < 0)
-		return pfri_leave(r, pfri_fail(-ENODEV, "%s is no network interface", r->name.device));
+		return pfri_leave(r,
+				  pfri_fail(-ENODEV, "%s is no network interface", r->name.device));
 	memcpy(ifr.ifr_name, device_name, strlen(device_name) + 1);
 	if (ioctl(r->net_fd, SIOCGIFINDEX, &ifr) < 0)
 		rc = pfri_fail(-ENODEV, "there is no interface %s", device_name);
@@ -197,7 +200,8 @@ int pfring_enable_hw_timestamp(pfring *ring, const char *device_name, u_int8_t e
 		ifr.ifr_data = (void *)&cfg;
 		if (ioctl(r->net_fd, SIOCSHWTSTAMP, &ifr) < 0)
 			rc = pfri_fail(-errno, "%s: no hardware time stamps: %s", ifr.ifr_name,
-				       errno == EPERM ? "CAP_NET_ADMIN is needed" : strerror(errno));
+				       errno == EPERM ? "CAP_NET_ADMIN is needed"
+						      : strerror(errno));
 		else if (enable_rx && cfg.rx_filter != HWTSTAMP_FILTER_ALL)
 			rc = pfri_fail(-EOPNOTSUPP, "%s: the adapter stamps only some packets",
 				       ifr.ifr_name);
@@ -223,7 +227,8 @@ static int open_clock(struct pfri_ring *r, int mode)
 	snprintf(path, sizeof(path), "/dev/ptp%d", info.phc_index);
 	fd = open(path, mode | O_CLOEXEC);
 	if (fd < 0)
-		return pfri_fail(-errno, "cannot open the hardware clock %s: %s", path, strerror(errno));
+		return pfri_fail(-errno, "cannot open the hardware clock %s: %s", path,
+				 strerror(errno));
 	return fd;
 }
 

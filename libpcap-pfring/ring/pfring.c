@@ -198,8 +198,8 @@ int pfring_set_bpf_program(pfring *ring, const void *insns, u_int len)
 	if (!insns || !len)
 		return pfring_remove_bpf_filter(ring);
 	if (len > PFRI_MAXINSNS)
-		return pfri_fail(-E2BIG, "a filter of %u instructions is too long; %u is the most", len,
-				 PFRI_MAXINSNS);
+		return pfri_fail(-E2BIG, "a filter of %u instructions is too long; %u is the most",
+				 len, PFRI_MAXINSNS);
 	if (pfri_bpf_check(insns, len) < 0)
 		return pfri_fail(-EINVAL, "the filter's bytecode is not a valid BPF program");
 	rc = pfri_enter(r);
@@ -222,8 +222,9 @@ int pfring_set_direction(pfring *ring, packet_direction direction)
 	if (rc)
 		return rc;
 	if (direction != rx_and_tx_direction && !(r->ops->caps & PFRI_CAP_DIRECTION))
-		return pfri_leave(r, pfri_fail(-EOPNOTSUPP, "%s: does not know the packets' direction",
-					       r->ops->name));
+		return pfri_leave(r,
+				  pfri_fail(-EOPNOTSUPP, "%s: does not know the packets' direction",
+					    r->ops->name));
 	old = r->direction;
 	r->direction = direction;
 	rc = apply_filter(r);
@@ -264,7 +265,8 @@ int pfring_set_sampling_rate(pfring *ring, u_int32_t rate)
 	return pfri_leave(r, 0);
 }
 
-static int joined(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type, u_int32_t options)
+static int joined(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,
+		  u_int32_t options)
 {
 	if (type > MAX_CLUSTER_TYPE_ID)
 		return pfri_fail(-EINVAL, "%d is no cluster type", (int)type);

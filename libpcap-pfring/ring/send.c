@@ -13,7 +13,7 @@
 #include "handle.h"
 
 #define TX_FRAMES 256
-#define TX_BYTES  (512 * 1024)
+#define TX_BYTES (512 * 1024)
 
 struct pfri_tx {
 	u_int n;
@@ -85,7 +85,8 @@ static int enqueue(struct pfri_ring *r, const void *pkt, u_int len, int ifindex)
 	int rc;
 
 	if (!tx) {
-		tx = mmap(NULL, sizeof(*tx), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		tx = mmap(NULL, sizeof(*tx), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 		if (tx == MAP_FAILED)
 			return pfri_fail(-ENOMEM, "no memory for a transmit queue");
 		r->tx = tx;
@@ -202,10 +203,11 @@ int pfring_send_last_rx_packet(pfring *ring, int tx_interface_id)
 		return pfri_leave(r, pfri_fail(-EAGAIN, "no packet was received yet"));
 	p = &r->batch[r->head - 1];
 	if (p->caplen < p->len)
-		return pfri_leave(r, pfri_fail(-EMSGSIZE,
-					       "the last packet was cut to %u of %u bytes; open the "
-					       "ring with a larger caplen",
-					       p->caplen, p->len));
+		return pfri_leave(r,
+				  pfri_fail(-EMSGSIZE,
+					    "the last packet was cut to %u of %u bytes; open the "
+					    "ring with a larger caplen",
+					    p->caplen, p->len));
 	rc = send_one(r, p->data, p->caplen, true, tx_interface_id);
 	return pfri_leave(r, rc < 0 ? rc : 0);
 }

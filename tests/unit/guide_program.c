@@ -63,8 +63,9 @@ int main(int argc, char *argv[])
 	int device_id, ifindex;
 
 	(void)sigproc;
-	pd = pfring_open(device, 1500, PF_RING_PROMISC | PF_RING_LONG_HEADER | PF_RING_REENTRANT |
-					       PF_RING_TIMESTAMP | PF_RING_DNA_SYMMETRIC_RSS);
+	pd = pfring_open(device, 1500,
+			 PF_RING_PROMISC | PF_RING_LONG_HEADER | PF_RING_REENTRANT |
+				 PF_RING_TIMESTAMP | PF_RING_DNA_SYMMETRIC_RSS);
 	if (pd == NULL)
 		return -1;
 	pfring_set_application_name(pd, argv[0]);

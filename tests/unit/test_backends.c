@@ -103,7 +103,8 @@ static void test_a_capability_has_its_operation(void **state)
 	for (u_int b = 0; b < N_ALL; b++) {
 		const struct pfri_ops *o = all[b];
 
-		assert_true(o->recv_batch && o->release && o->poll && o->open && o->set_filter && o->stats && o->close);
+		assert_true(o->recv_batch && o->release && o->poll && o->open && o->set_filter &&
+			    o->stats && o->close);
 		assert_int_equal(!!(o->caps & PFRI_CAP_SEND), o->send_batch != NULL);
 		assert_int_equal(!!(o->caps & PFRI_CAP_CLUSTER), o->set_cluster != NULL);
 		assert_int_equal(o->set_cluster != NULL, o->remove_from_cluster != NULL);
