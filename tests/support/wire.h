@@ -66,6 +66,21 @@ static inline int wire_socket(const char *ifname, int proto)
 	return fd;
 }
 
+/*
+ * Keeps the calling thread on one CPU. What it sends is then received in its
+ * order; a thread that moves leaves frames in the old CPU's backlog, which a
+ * busy machine may look at after the new one's.
+ */
+static inline void wire_stay(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	if (sched_setaffinity(0, sizeof(here), &here))
+		wire_die("sched_setaffinity");
+}
+
 static inline bool wire_readable(int fd, int timeout_ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
