@@ -154,7 +154,7 @@ def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None
 @app.command()
 def demo(
     expression: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILTER]...", help="Default: a telling one.")
+        list[str] | None, typer.Argument(metavar="FILTER", help="Default: a telling one.")
     ] = None,
     packets: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many to send.")] = 24_000,
     rate: Annotated[float, typer.Option(min=1, help="Packets a second.")] = 8_000,
