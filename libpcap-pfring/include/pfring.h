@@ -375,6 +375,45 @@ struct pfring_stats64 {
 };
 int pfring_stats64(pfring *ring, struct pfring_stats64 *stats);
 
+/* Where the filter in force runs. */
+enum pfring_filter_place {
+	PFRING_FILTER_NONE = 0,
+	PFRING_FILTER_KERNEL, /* classic BPF on the socket */
+	PFRING_FILTER_EBPF,   /* translated, part of the capture program */
+	PFRING_FILTER_USER    /* in the library, on every packet */
+};
+
+/* How a handle works, for `pfring doctor`. Zero or empty where the path has no such thing. */
+struct pfring_details {
+	size_t sz;            /* sizeof of the caller */
+	u_int32_t lanes;      /* parts of the ring that are filled independently */
+	u_int32_t copies;     /* times a packet's bytes are copied on their way to the reader */
+	u_int32_t snaplen;    /* bytes kept of each packet */
+	u_int32_t filter;     /* enum pfring_filter_place */
+	u_int32_t filter_len; /* instructions of the filter as it was given */
+	u_int32_t refiltered; /* 1: packets queued under an older filter are still tested again */
+	char clock[16];       /* what stamps packets: "tai", "monotonic", "coarse", "kernel", "adapter" */
+};
+int pfring_get_details(pfring *ring, struct pfring_details *details);
+
+/* One lane of the ring. */
+struct pfring_lane {
+	u_int64_t bytes, queued; /* room, and what of it holds packets not read yet */
+	u_int64_t accepted, dropped;
+	u_int64_t wakeups;
+};
+/* Fills lanes[0 .. max). Returns how many the ring has; 0 where it is no ring. */
+int pfring_get_lanes(pfring *ring, struct pfring_lane *lanes, u_int max);
+
+/*
+ * The filter in force as text, one instruction a line ("refuse", "keep 96",
+ * "if A == 0x800 goto 2 else 5"). Returns the length of the whole text,
+ * whether it fitted or not; 0 if there is no filter.
+ */
+int pfring_print_filter(pfring *ring, char *buf, u_int buf_len);
+/* The same for any program. */
+int pfring_print_program(const void *insns, u_int len, char *buf, u_int buf_len);
+
 /* Sends n frames with as few system calls as the path allows. Returns how many were taken. */
 int pfring_send_batch(pfring *ring, const struct iovec *frames, u_int n);
 

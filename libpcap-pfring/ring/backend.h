@@ -101,6 +101,12 @@ struct pfri_ops {
 	int (*remove_from_cluster)(struct pfri_ring *r);
 	/* Adds the source's counters to *st (recv, drop, ifdrop, ring_bytes, queued_bytes, wakeups). */
 	int (*stats)(struct pfri_ring *r, struct pfring_stats64 *st);
+	/*
+	 * Fills in what is special about this path (*d comes with what the library
+	 * knows) and up to max lanes. Returns how many lanes there are.
+	 */
+	u_int (*inspect)(struct pfri_ring *r, struct pfring_details *d, struct pfring_lane *lanes,
+			 u_int max);
 	/* Frees everything open() took. Safe in a signal handler, see above. */
 	void (*close)(struct pfri_ring *r);
 };

@@ -20,7 +20,6 @@
 #define BUDGET (16u << 20) /* for all lanes, where nothing else is asked for */
 #define LANE_MOST (4u << 20)
 #define LANE_LEAST (256u << 10)
-#define TURN_BACK (1u << 20) /* what a reader that keeps up has in its cache */
 #define SPARE_BYTES (1u << 20)
 #define STRAGGLER_NS 250000000u /* far beyond the time that a program can be on its way */
 
@@ -176,8 +175,6 @@ static int bpf_open(struct pfri_ring *r)
 		b->quantum = (u_int32_t)PFR_REC_SIZE(usual_frame(r, &b->afp) + 4);
 		rc = pfri_maps_open(&b->maps, lane_size(r, b->quantum));
 	}
-	if (!rc && b->maps.data_size >= 2 * TURN_BACK && b->quantum < TURN_BACK / 4)
-		b->turn_back = TURN_BACK;
 	if (!rc)
 		rc = load_all(r);
 	if (!rc)
@@ -378,6 +375,27 @@ static int bpf_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	return 0;
 }
 
+static u_int bpf_inspect(struct pfri_ring *r, struct pfring_details *d, struct pfring_lane *lanes,
+			 u_int max)
+{
+	static const char *const clocks[] = {
+		[PFRI_CLOCK_TAI] = "tai",
+		[PFRI_CLOCK_MONOTONIC] = "monotonic",
+		[PFRI_CLOCK_COARSE] = "coarse",
+	};
+	struct pfri_bpf *b = pfri_bpf_of(r);
+
+	d->copies = 1;
+	d->refiltered = b->stale;
+	if (d->filter == PFRING_FILTER_KERNEL && r->ops == &pfri_bpf_ops)
+		d->filter = PFRING_FILTER_EBPF;
+	snprintf(d->clock, sizeof(d->clock), "%s",
+		 r->ops == &pfri_bpf_ops ? clocks[b->clock] : "kernel");
+	for (u_int i = 0; i < b->maps.lanes.n && i < max; i++)
+		pfri_lane_describe(&b->maps.lanes.lane[i], &lanes[i]);
+	return b->maps.lanes.n;
+}
+
 #define CAPS                                                                                       \
 	(PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_CLUSTER | PFRI_CAP_QUEUES |             \
 	 PFRI_CAP_ANY | PFRI_CAP_DIRECTION | PFRI_CAP_SELECT | PFRI_CAP_KERNEL_VIEW |              \
@@ -398,6 +416,7 @@ const struct pfri_ops pfri_bpf_ops = {
 	.set_cluster = bpf_set_cluster,
 	.remove_from_cluster = bpf_remove_from_cluster,
 	.stats = bpf_stats,
+	.inspect = bpf_inspect,
 	.close = bpf_close,
 };
 
@@ -449,5 +468,6 @@ static const struct pfri_ops classic_ops = {
 	.set_cluster = bpf_set_cluster,
 	.remove_from_cluster = bpf_remove_from_cluster,
 	.stats = bpf_stats,
+	.inspect = bpf_inspect,
 	.close = bpf_close,
 };

@@ -37,4 +37,7 @@ int pfri_bpf_check(const struct sock_filter *insn, unsigned len);
 unsigned pfri_bpf_run(const struct sock_filter *insn, const struct pfring_packet *pkt,
 		      bool kernel_view);
 
+/* bpf_print.c: a checked program as text, cut to buf_len. Returns the whole text's length. */
+size_t pfri_bpf_print(const struct sock_filter *insn, unsigned len, char *buf, size_t buf_len);
+
 #endif /* PFRI_BPF_VM_H */

@@ -252,17 +252,29 @@ void pfri_lanes_disarm(struct pfri_lanes *ls)
 		__atomic_store_n(&ls->lane[i].cons->need_wakeup, 0, __ATOMIC_RELAXED);
 }
 
+static u_int64_t queued(const struct pfri_lane *l)
+{
+	u_int64_t bytes = load_prod(l) - l->pos;
+
+	return bytes <= l->size ? bytes : 0;
+}
+
 u_int64_t pfri_lanes_queued(const struct pfri_lanes *ls)
 {
 	u_int64_t sum = 0;
 
-	for (u_int i = 0; i < ls->n; i++) {
-		u_int64_t queued = load_prod(&ls->lane[i]) - ls->lane[i].pos;
-
-		if (queued <= ls->lane[i].size)
-			sum += queued;
-	}
+	for (u_int i = 0; i < ls->n; i++)
+		sum += queued(&ls->lane[i]);
 	return sum;
+}
+
+void pfri_lane_describe(const struct pfri_lane *l, struct pfring_lane *d)
+{
+	d->bytes = l->size;
+	d->queued = queued(l);
+	d->accepted = ONCE(l->prod->accepted);
+	d->dropped = ONCE(l->prod->drops) + ONCE(l->prod->lost);
+	d->wakeups = ONCE(l->prod->wakeups);
 }
 
 void pfri_lanes_books(const struct pfri_lanes *ls, u_int64_t *accepted, u_int64_t *drops,
@@ -270,10 +282,11 @@ void pfri_lanes_books(const struct pfri_lanes *ls, u_int64_t *accepted, u_int64_
 {
 	*accepted = *drops = *wakeups = 0;
 	for (u_int i = 0; i < ls->n; i++) {
-		const struct pfr_lane_prod *p = ls->lane[i].prod;
+		struct pfring_lane d;
 
-		*accepted += ONCE(p->accepted);
-		*drops += ONCE(p->drops) + ONCE(p->lost);
-		*wakeups += ONCE(p->wakeups);
+		pfri_lane_describe(&ls->lane[i], &d);
+		*accepted += d.accepted;
+		*drops += d.dropped;
+		*wakeups += d.wakeups;
 	}
 }

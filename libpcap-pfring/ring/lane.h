@@ -94,4 +94,6 @@ u_int64_t pfri_lanes_queued(const struct pfri_lanes *ls);
 void pfri_lanes_books(const struct pfri_lanes *ls, u_int64_t *accepted, u_int64_t *drops,
 		      u_int64_t *wakeups);
 
+void pfri_lane_describe(const struct pfri_lane *l, struct pfring_lane *d);
+
 #endif /* PFRI_LANE_H */

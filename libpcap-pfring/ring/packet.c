@@ -284,6 +284,25 @@ static int packet_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	return 0;
 }
 
+static u_int packet_inspect(struct pfri_ring *r, struct pfring_details *d,
+			    struct pfring_lane *lanes, u_int max)
+{
+	struct pfring_stats64 st = {0};
+
+	d->copies = 1;
+	d->refiltered = r->refilter == PFRI_REFILTER_QUEUED;
+	snprintf(d->clock, sizeof(d->clock), "%s", r->opt.hw_tstamp ? "adapter" : "kernel");
+	if (max) {
+		packet_stats(r, &st);
+		lanes[0] = (struct pfring_lane){.bytes = st.ring_bytes,
+						.queued = st.queued_bytes,
+						.accepted = st.recv,
+						.dropped = st.drop,
+						.wakeups = st.wakeups};
+	}
+	return 1;
+}
+
 const struct pfri_ops pfri_packet_ops = {
 	.recv_batch = packet_recv,
 	.release = packet_release,
@@ -301,5 +320,6 @@ const struct pfri_ops pfri_packet_ops = {
 	.set_cluster = packet_set_cluster,
 	.remove_from_cluster = packet_remove_from_cluster,
 	.stats = packet_stats,
+	.inspect = packet_inspect,
 	.close = packet_close,
 };

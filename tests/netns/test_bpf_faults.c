@@ -562,6 +562,57 @@ static void test_coarse_time_stamps_are_ticks_of_the_same_clock(void **state)
 	close(gen);
 }
 
+static struct pfring_details details(pfring *r)
+{
+	struct pfring_details d = {.sz = sizeof(d)};
+
+	assert_int_equal(pfring_get_details(r, &d), 0);
+	return d;
+}
+
+static void test_a_handle_tells_how_it_works(void **state)
+{
+	static const char *const names[] = {"bpf:cap0", "packet:cap0"};
+	int gen = wire_socket("gen0", 0);
+
+	(void)state;
+	for (u_int i = 0; i < 2; i++) {
+		struct pfring_open_options opts = {.sz = sizeof(opts), .caplen = 200};
+		struct pfring_lane lanes[256];
+		u_int64_t accepted = 0, queued = 0;
+		pfring *r = open_bpf(names[i], &opts);
+		char text[256];
+		int n;
+
+		assert_int_equal(details(r).filter, PFRING_FILTER_NONE);
+		assert_int_equal(pfring_print_filter(r, text, sizeof(text)), 0);
+		assert_int_equal(pfring_set_bpf_filter(r, "udp port 1000"), 0);
+		assert_int_equal(details(r).filter, i ? PFRING_FILTER_KERNEL : PFRING_FILTER_EBPF);
+		assert_true(details(r).filter_len > 5);
+		assert_int_equal(details(r).snaplen, 200);
+		assert_int_equal(details(r).copies, 1);
+		assert_string_equal(details(r).clock, i ? "kernel" : "tai");
+		assert_true(pfring_print_filter(r, text, sizeof(text)) > 100);
+		assert_non_null(strstr(text, "A = P[12:2]\n"));
+		send_frames(gen, 0, 300);
+		usleep(20000);
+		n = pfring_get_lanes(r, lanes, 256);
+		assert_int_equal(n, details(r).lanes);
+		assert_true(n >= 1 && n <= 256);
+		for (int l = 0; l < n; l++) {
+			assert_true(lanes[l].queued <= lanes[l].bytes);
+			accepted += lanes[l].accepted;
+			queued += lanes[l].queued;
+			assert_int_equal(lanes[l].dropped, 0);
+		}
+		assert_int_equal(accepted, 100);
+		assert_true(queued >= 100 * 100);
+		assert_int_equal(read_all(r), 100);
+		pfring_close(r);
+	}
+	close(gen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -576,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_a_small_memlock_limit_is_no_reason_to_fail),
 		cmocka_unit_test(test_a_killed_reader_leaves_nothing_behind),
 		cmocka_unit_test(test_a_cluster_keeps_flows_together_and_its_books_balance),
+		cmocka_unit_test(test_a_handle_tells_how_it_works),
 		cmocka_unit_test(test_coarse_time_stamps_are_ticks_of_the_same_clock),
 	};
 

@@ -359,6 +359,44 @@ static void test_a_program_that_loops_ends(void **state)
 	assert_int_equal(pfri_bpf_check(f, LEN(f)), -EINVAL);
 }
 
+static void test_programs_read_without_a_manual(void **state)
+{
+	struct sock_filter f[] = {
+		S(BPF_LD | BPF_H | BPF_ABS, 12),
+		J(BPF_JMP | BPF_JEQ | BPF_K, 0x800, 0, 8),
+		S(BPF_LDX | BPF_B | BPF_MSH, 14),
+		S(BPF_LD | BPF_H | BPF_IND, 16),
+		S(BPF_ALU | BPF_AND | BPF_K, 0x1fff),
+		S(BPF_ST, 3),
+		S(BPF_LD | BPF_B | BPF_ABS, (u_int32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)),
+		J(BPF_JMP | BPF_JSET | BPF_X, 0, 1, 0),
+		S(BPF_LD | BPF_W | BPF_ABS, (u_int32_t)SKF_NET_OFF + 4),
+		S(BPF_RET | BPF_K, 96),
+		S(BPF_RET | BPF_K, 0),
+	};
+	static const char want[] = "   0  A = P[12:2]\n"
+				   "   1  if A == 0x800 goto 2 else 10\n"
+				   "   2  X = 4 * (P[14:1] & 0xf)\n"
+				   "   3  A = P[X + 16:2]\n"
+				   "   4  A &= 0x1fff\n"
+				   "   5  M[3] = A\n"
+				   "   6  A = vlan\n"
+				   "   7  if A & X goto 9 else 8\n"
+				   "   8  A = net[4:4]\n"
+				   "   9  keep 96\n"
+				   "  10  refuse\n";
+	char text[sizeof(want)], part[20];
+
+	(void)state;
+	assert_int_equal(pfri_bpf_check(f, LEN(f)), 0);
+	assert_int_equal(pfri_bpf_print(f, LEN(f), text, sizeof(text)), sizeof(want) - 1);
+	assert_string_equal(text, want);
+	assert_int_equal(pfri_bpf_print(f, LEN(f), part, sizeof(part)), sizeof(want) - 1);
+	assert_memory_equal(part, want, sizeof(part) - 1);
+	assert_int_equal(part[sizeof(part) - 1], 0);
+	assert_int_equal(pfri_bpf_print(f, LEN(f), NULL, 0), sizeof(want) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_agrees_with_libpcap_on_generated_programs),
 		cmocka_unit_test(test_agrees_with_both_on_every_expression),
 		cmocka_unit_test(test_a_program_that_loops_ends),
+		cmocka_unit_test(test_programs_read_without_a_manual),
 		cmocka_unit_test(test_differs_from_libpcap_where_the_kernel_does),
 	};
 
