@@ -102,6 +102,22 @@ static int check_state(struct pfri_ring *r)
 }
 
 /*
+ * After a wait that ended with -EINTR. A wake-up may come behind what it was
+ * for: its flag was seen, and taken, before the descriptor was written; or it
+ * is another process's, after fork(). Left there it would end every wait from
+ * now on. Flags are set before the descriptor is written, so none is lost.
+ */
+static void drop_stale_wake(struct pfri_ring *r)
+{
+	u_int64_t drain;
+
+	if (!atomic_load(&r->breakloop) && !atomic_load(&r->shut) &&
+	    !(atomic_load(&r->users) & PFRI_CLOSING) &&
+	    read(r->wake_fd, &drain, sizeof(drain)) < 0)
+		errno = 0; /* it was a signal */
+}
+
+/*
  * Releases the previous packets and takes new ones. timeout_ms as
  * pfring_recv_batch(). With restart, a signal that did not call
  * pfring_breakloop() goes on waiting.
@@ -136,6 +152,8 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 		n = r->ops->poll(r, left);
 		if (n < 0 && n != -EINTR)
 			return n;
+		if (n == -EINTR)
+			drop_stale_wake(r);
 		if (n == -EINTR && !restart && !atomic_load(&r->breakloop))
 			return -EINTR;
 		if (timeout_ms > 0) {
@@ -474,5 +492,7 @@ int pfring_poll(pfring *ring, u_int wait_duration)
 		rc = r->head < r->count
 			     ? 1
 			     : r->ops->poll(r, wait_duration > INT32_MAX ? -1 : (int)wait_duration);
+	if (rc == -EINTR)
+		drop_stale_wake(r);
 	return pfri_leave(r, rc);
 }

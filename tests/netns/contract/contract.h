@@ -43,10 +43,12 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(one_packet_is_not_held_back, LIVE)                                                       \
 	X(poll_tells_whether_packets_are_there, LIVE)                                              \
 	X(the_descriptor_becomes_readable, LIVE)                                                   \
+	X(the_descriptor_is_quiet_when_all_is_read, LIVE)                                          \
 	X(breakloop_ends_a_wait_of_another_thread, LIVE)                                           \
 	X(breakloop_in_a_signal_handler_ends_the_loop, LIVE)                                       \
 	X(breakloop_in_a_callback_loses_nothing, ANY)                                              \
 	X(breakloop_before_the_loop_counts_once, ANY)                                              \
+	X(a_childs_breakloop_ends_one_wait_of_the_parent, LIVE)                                    \
 	X(shutdown_ends_a_wait, LIVE)                                                              \
 	X(closing_ends_a_wait_of_another_thread, LIVE)                                             \
 	X(closing_in_a_signal_handler_ends_a_wait, LIVE)                                           \

@@ -4,6 +4,7 @@
  * packets, time, breakloop, shutdown, closing; from threads and handlers.
  */
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "contract.h"
 
@@ -142,6 +143,24 @@ void the_descriptor_becomes_readable(void)
 	pfring_close(ring_);
 }
 
+void the_descriptor_is_quiet_when_all_is_read(void)
+{
+	struct pfring_packet pkt[64];
+	struct pollfd p = {.events = POLLIN};
+
+	ring_ = opened(0, 0);
+	p.fd = pfring_get_selectable_fd(ring_);
+	CHECK(poll(&p, 1, 0) == 0, "readable before anything came");
+	for (u_int i = 0; i < 5; i++) {
+		feed(i * 10, 10);
+		expect(ring_, i * 10, 10, NULL);
+		/* The read that finds nothing gives back what the last one handed out. */
+		CHECK(pfring_recv_batch(ring_, pkt, 64, 0) == 0, "one packet too many");
+		CHECK(poll(&p, 1, 0) == 0, "still readable in round %u", i);
+	}
+	pfring_close(ring_);
+}
+
 void breakloop_ends_a_wait_of_another_thread(void)
 {
 	struct pfring_packet pkt;
@@ -215,6 +234,24 @@ void breakloop_before_the_loop_counts_once(void)
 	CHECK(pfring_loop(ring_, nobody, NULL, 1) == 0, "the loop did not end at once");
 	CHECK(pfring_loop(ring_, break_at_every_tenth, NULL, 1) == 0, "the loop failed");
 	CHECK(seen == 10, "%u packets, not 10", seen);
+	pfring_close(ring_);
+}
+
+void a_childs_breakloop_ends_one_wait_of_the_parent(void)
+{
+	struct pfring_packet pkt;
+	pid_t pid;
+
+	ring_ = opened(0, 0);
+	pid = fork();
+	if (!pid) {
+		/* The descriptor is shared; the flag is the child's own. */
+		pfring_breakloop(ring_);
+		_exit(0);
+	}
+	CHECK(pid > 0 && waitpid(pid, NULL, 0) == pid, "no child");
+	pfring_recv_batch(ring_, &pkt, 1, QUIET);
+	CHECK(pfring_recv_batch(ring_, &pkt, 1, QUIET) == 0, "a second wait was ended, too");
 	pfring_close(ring_);
 }
 
