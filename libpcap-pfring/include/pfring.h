@@ -170,9 +170,10 @@ u_int8_t pfring_open_multichannel(const char *device_name, u_int32_t caplen, u_i
 				  pfring *ring[MAX_NUM_RX_CHANNELS]);
 
 /*
- * 7.5 Closing. May be called from a signal handler, also one that interrupts
- * a call on the same handle, and while another thread waits in it: the wait
- * ends and the handle is freed by whoever leaves it last.
+ * 7.5 Closing. May be called from a signal handler, at any instant (not with
+ * "file:" and "pcap:", which free memory), and from another thread: a wait
+ * ends, the ring is freed by whoever leaves it last, and calls that come late
+ * give -EBADF. What was handed out without copying is gone.
  */
 void pfring_close(pfring *ring);
 /* Wakes a waiting reader; later receive calls return -EPIPE. The handle stays to be closed. */

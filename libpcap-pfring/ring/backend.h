@@ -127,7 +127,8 @@ struct pfri_ring {
 	struct pfring_packet batch[PFRI_BATCH]; /* what pfring_recv() hands out one by one */
 	u_int head, count;           /* next and number of valid descriptors in batch */
 	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
-	_Atomic int busy;            /* this thread is in pfring_recv()'s short path */
+	_Atomic int busy;            /* a thread is in pfring_recv()'s short path */
+	_Atomic int owed;            /* pfring_close() counted that call in users */
 	_Atomic int breakloop;       /* set by any thread or signal handler */
 	_Atomic u_int users;         /* calls under way, and PFRI_CLOSING */
 	bool enabled;
@@ -169,6 +170,7 @@ struct pfri_ring {
 };
 
 #define PFRI_CLOSING 0x80000000u /* in users: whoever leaves last frees the handle */
+#define PFRI_FREED   0x40000000u /* in users: that has happened */
 
 /* r->soft */
 #define PFRI_SOFT_FILTER    (1u << 0)

@@ -5,9 +5,11 @@
  * The handle is one anonymous mapping (see backend.h for why), opened by one
  * thread and freed by whoever leaves it last (handle.h).
  */
+#include <linux/membarrier.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "filter.h"
 #include "handle.h"
@@ -25,15 +27,35 @@ static const struct pfri_ops *const ladder[] = {
 	&pfri_packet_ops,
 };
 
+/*
+ * The memory of the last handles that were closed. A program whose signal
+ * handler closes cannot know it at its next call: that call is to fail, not
+ * to crash. Lock-free, for it runs in signal handlers.
+ */
+static _Atomic(struct pfri_ring *) graves[8];
+static _Atomic u_int next_grave;
+
+static void bury(struct pfri_ring *r)
+{
+	u_int at = atomic_fetch_add(&next_grave, 1) % (sizeof(graves) / sizeof(graves[0]));
+	struct pfri_ring *oldest = atomic_exchange(&graves[at], r);
+
+	if (oldest)
+		munmap(oldest, sizeof(*oldest));
+}
+
 void pfri_handle_free(struct pfri_ring *r)
 {
+	if (atomic_fetch_or(&r->users, PFRI_FREED) & PFRI_FREED)
+		return;
 	pfri_tx_close(r);
 	pfri_release(r);
 	if (r->ops)
 		r->ops->close(r);
-	if (r->wake_fd >= 0)
-		close(r->wake_fd);
-	munmap(r, sizeof(*r));
+	close(r->wake_fd);
+	r->wake_fd = r->select_fd = r->net_fd = -1;
+	r->head = r->count = 0;
+	bury(r);
 }
 
 static struct pfri_ring *handle_new(void)
@@ -181,6 +203,7 @@ pfring *pfring_open_opts(const char *device_name, const struct pfring_open_optio
 			err = 0;
 	}
 	if (err) {
+		atomic_store(&r->users, PFRI_CLOSING);
 		pfri_handle_free(r);
 		errno = -err;
 		return NULL;
@@ -244,6 +267,22 @@ static void wake(struct pfri_ring *r)
 		errno = saved;
 }
 
+/*
+ * Makes every thread of the process pass a full barrier, so that pfring_recv()
+ * needs none per packet. Kernels before 4.14 have none: there another thread
+ * may close only while the reader waits.
+ */
+static void barrier_everywhere(void)
+{
+	int saved = errno;
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) < 0 && errno == EPERM) {
+		syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0);
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0);
+	}
+	errno = saved;
+}
+
 void pfring_breakloop(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
@@ -273,12 +312,16 @@ void pfring_close(pfring *ring)
 	/* Stay inside until the sleepers are woken: the last one out frees the handle. */
 	atomic_fetch_add(&r->users, 1);
 	if (!(atomic_fetch_or(&r->users, PFRI_CLOSING) & PFRI_CLOSING)) {
+		barrier_everywhere();
 		/*
-		 * A handler that interrupted this very thread in pfring_recv()'s short
-		 * path counts for that call too: it will find PFRI_CLOSING and leave.
+		 * A call in pfring_recv()'s short path, of this very thread if we are a
+		 * signal handler, is counted for it: it finds PFRI_CLOSING and leaves,
+		 * at the latest with the next call.
 		 */
-		if (atomic_load_explicit(&r->busy, memory_order_relaxed))
+		if (atomic_load(&r->busy)) {
 			atomic_fetch_add(&r->users, 1);
+			atomic_store(&r->owed, 1);
+		}
 		wake(r);
 	}
 	pfri_leave(r, 0);

@@ -3,9 +3,11 @@
  * handle.h - who may be inside a handle, and when it is freed.
  *
  * r->users counts the calls under way. pfring_close() sets PFRI_CLOSING in it
- * and wakes the sleepers; the call that brings the count to zero frees the
- * handle. Both are single atomic operations, so the rule holds for threads
- * and for signal handlers alike.
+ * and wakes the sleepers; the call that brings the count to zero frees what
+ * the handle holds. Both are single atomic operations, so the rule holds for
+ * threads and for signal handlers alike. The memory itself stays readable for
+ * a while (handle.c): a handler may close between two instructions of a
+ * program that is just about to call.
  */
 #ifndef PFRI_HANDLE_H
 #define PFRI_HANDLE_H
@@ -26,13 +28,22 @@ static inline int pfri_leave(struct pfri_ring *r, int rc)
 	return rc;
 }
 
+/*
+ * The end of a call that set r->busy and found the handle closing: if
+ * pfring_close() counted it for that, it leaves like any other.
+ */
+static inline int pfri_leave_short(struct pfri_ring *r, int rc)
+{
+	return atomic_exchange(&r->owed, 0) ? pfri_leave(r, rc) : rc;
+}
+
 /* 0, or -EBADF without having entered. */
 static inline int pfri_enter(struct pfri_ring *r)
 {
 	if (!r)
 		return pfri_fail(-EINVAL, "no ring was given (pfring_open() failed?)");
 	if (atomic_fetch_add(&r->users, 1) & PFRI_CLOSING)
-		return pfri_leave(r, pfri_fail(-EBADF, "the ring is being closed"));
+		return pfri_leave(r, pfri_fail(-EBADF, "the ring is closed"));
 	return 0;
 }
 

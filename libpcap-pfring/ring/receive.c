@@ -81,11 +81,12 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 static int check_state(struct pfri_ring *r)
 {
 	u_int64_t drain;
+	int saved = errno;
 
 	if (atomic_load_explicit(&r->breakloop, memory_order_relaxed)) {
 		atomic_store(&r->breakloop, 0);
 		if (read(r->wake_fd, &drain, sizeof(drain)) < 0)
-			errno = 0; /* already drained */
+			errno = saved; /* already drained */
 		if (!(atomic_load(&r->users) & PFRI_CLOSING) && !atomic_load(&r->shut))
 			return -EINTR;
 	}
@@ -110,11 +111,11 @@ static int check_state(struct pfri_ring *r)
 static void drop_stale_wake(struct pfri_ring *r)
 {
 	u_int64_t drain;
+	int saved = errno;
 
 	if (!atomic_load(&r->breakloop) && !atomic_load(&r->shut) &&
-	    !(atomic_load(&r->users) & PFRI_CLOSING) &&
-	    read(r->wake_fd, &drain, sizeof(drain)) < 0)
-		errno = 0; /* it was a signal */
+	    !(atomic_load(&r->users) & PFRI_CLOSING) && read(r->wake_fd, &drain, sizeof(drain)) < 0)
+		errno = saved; /* it was a signal */
 }
 
 /*
@@ -249,28 +250,30 @@ int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_p
 {
 	struct pfri_ring *r = pfri_of(ring);
 	bool closing;
+	int rc;
 
 	if (!r || !hdr || (buffer_len && (!buffer || !*buffer)))
 		return pfri_fail(-EINVAL, "pfring_recv: no ring, no header or no buffer was given");
 	/* Shared by threads: everything that follows is looked at under the lock only. */
 	if (locked(r))
 		return recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
+	/* pfring_close() in a handler needs the compiler's order; for threads it has a barrier. */
 	atomic_store_explicit(&r->busy, 1, memory_order_relaxed);
-	if (r->head == r->count || !r->enabled ||
+	atomic_signal_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING ||
+	    r->head == r->count || !r->enabled ||
 	    atomic_load_explicit(&r->breakloop, memory_order_relaxed) ||
 	    atomic_load_explicit(&r->shut, memory_order_relaxed)) {
-		closing = atomic_load(&r->users) & PFRI_CLOSING;
-		atomic_store_explicit(&r->busy, 0, memory_order_relaxed);
-		if (closing)
-			return pfri_leave(r, pfri_fail(-EBADF, "the ring is being closed"));
-		return recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
+		atomic_store_explicit(&r->busy, 0, memory_order_release);
+		rc = recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
+		return rc == -EBADF ? pfri_leave_short(r, rc) : rc;
 	}
 	__builtin_prefetch(r->batch[(r->head + 2) % PFRI_BATCH].data);
 	hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
-	/* In this order a handler that closes now leaks the handle rather than pull it away. */
+	atomic_store_explicit(&r->busy, 0, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
 	closing = atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING;
-	atomic_store_explicit(&r->busy, 0, memory_order_relaxed);
-	return closing ? pfri_leave(r, 1) : 1;
+	return closing ? pfri_leave_short(r, 1) : 1;
 }
 
 int pfring_recv_parsed(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_pkthdr *hdr,

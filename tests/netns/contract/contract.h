@@ -53,6 +53,8 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(closing_ends_a_wait_of_another_thread, LIVE)                                             \
 	X(closing_in_a_signal_handler_ends_a_wait, LIVE)                                           \
 	X(closing_in_a_callback_ends_the_loop, ANY)                                                \
+	X(a_handler_may_close_at_any_instant, ANY)                                                 \
+	X(another_thread_may_close_at_any_instant, ANY)                                            \
 	X(a_filter_holds_from_the_first_packet, ANY)                                               \
 	X(a_new_filter_also_holds_for_queued_packets, ANY)                                         \
 	X(a_bad_filter_leaves_the_old_one, ANY)                                                    \
