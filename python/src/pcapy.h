@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <string>
 
+#include "fork_guard.h"
 #include "pfring.h"
 
 /* pcap.h's codes, which set_*() and activate() return as they are. */
@@ -72,7 +73,10 @@ struct Reader {
 		struct pfring_packet *next,
 		*end;
 	struct Held *held;
-	pfring *ring;	/* NULL unless live or file */
+	pfring *ring;	  /* NULL unless live or file */
+	ForkGuard *guard; /* as ring */
+	bool unclaimed;	  /* there was a fork, and this process has not read since */
+	pid_t owner;	  /* the process that has */
 	Source source;
 	bool nonblock;
 	bool selecting; /* the user waits on getfd(): what is seen must be released at once */
@@ -183,7 +187,17 @@ PyObject *pcapy_findalldevs(PyObject *self, PyObject *args);
 PyObject *pcapy_lookupdev(PyObject *self, PyObject *args);
 bool pcapy_start(Reader *reader, pfring *ring, Source source);
 
-/* pcapy_held.cpp: the batch in hand. */
+/*
+ * pcapy_held.cpp: the batch in hand. A packet of it may be handed out only if
+ * pcapy_has(): after a fork the ring's memory belongs to whoever reads first.
+ */
+void pcapy_forked(Reader *reader);
+bool pcapy_claim(Reader *reader);
+static inline bool pcapy_has(Reader *reader)
+{
+	return reader->next < reader->end &&
+	       ((!reader->guard->forked() && !reader->unclaimed) || pcapy_claim(reader));
+}
 struct Window {
 	struct pfring_packet *next, *end;
 };

@@ -521,7 +521,7 @@ PyObject *pcapy_loop_filtered(PyObject *self, PyObject *args, PyObject *kwargs)
 	ReaderUse use(reader);
 	Filtered filtered(reader, &classifier);
 	while (filtered.want() > 0) {
-		if (reader->next == reader->end) {
+		if (!pcapy_has(reader)) {
 			Got got = pcapy_fetch(reader, true, &filtered);
 
 			if (got == Got::error)
@@ -562,7 +562,7 @@ PyObject *pcapy_loop_to_buffer(PyObject *self, PyObject *args, PyObject *kwargs)
 
 	ReaderUse use(reader);
 	ToBuffer writer(&classifier, buffer);
-	if (reader->next < reader->end) {
+	if (pcapy_has(reader)) {
 		unsigned n = std::min((unsigned)(reader->end - reader->next), writer.want());
 
 		writer.swallow(reader->next, n);

@@ -67,3 +67,29 @@ void pcapy_refilter(Reader *reader)
 	reader->next = window.next;
 	reader->end = window.end;
 }
+
+/* In the child, threads that waited for the Reader are gone, and whatever they held with them. */
+void pcapy_forked(Reader *reader)
+{
+	if (reader->guard->look()) {
+		pthread_mutex_init(&reader->rx, nullptr);
+		reader->wanting = 0;
+	}
+	reader->unclaimed = true;
+}
+
+/* True if this process may read: nobody else has since the last fork. */
+bool pcapy_claim(Reader *reader)
+{
+	if (reader->guard->forked())
+		pcapy_forked(reader);
+	if (!reader->unclaimed)
+		return true;
+	reader->owner = reader->guard->claim();
+	if (reader->owner != 0) {
+		reader->next = reader->end;
+		return false;
+	}
+	reader->unclaimed = false;
+	return true;
+}

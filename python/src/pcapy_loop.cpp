@@ -114,7 +114,7 @@ int fetch_once(Reader *reader, bool wait, Sieve *sieve)
  */
 void top_up(Reader *reader)
 {
-	int rc = reader->pending ? 0 : fetch_once(reader, false, nullptr);
+	int rc = reader->pending || !pcapy_claim(reader) ? 0 : fetch_once(reader, false, nullptr);
 
 	if (rc < 0 && rc != -EINTR) {
 		reader->pending = rc;
@@ -188,7 +188,7 @@ long hand_over(Reader *reader, int count, PyObject *callback, Until until)
 	long done = 0;
 
 	for (;;) {
-		while (reader->next < reader->end) {
+		while (pcapy_has(reader)) {
 			if (!call(reader, callback))
 				return -1;
 			done++;
@@ -284,6 +284,12 @@ bool append(Reader *reader, Py_ssize_t n, Bytes *data, Bytes *meta)
 /* With the GIL, a ReaderUse and nothing held. Signals are seen to on every turn. */
 Got pcapy_fetch(Reader *reader, bool wait, Sieve *sieve)
 {
+	if (!pcapy_claim(reader)) {
+		PyErr_Format(pcapy_error,
+			     "process %d reads this capture since the fork; open one of your own",
+			     (int)reader->owner);
+		return Got::error;
+	}
 	for (;;) {
 		int rc = fetch_once(reader, wait, sieve);
 
@@ -313,7 +319,7 @@ PyObject *pcapy_next(PyObject *self, PyObject *)
 	Reader *reader = as_reader(self);
 	PyObject *header, *data, *pair;
 
-	if (reader->next == reader->end) {
+	if (!pcapy_has(reader)) {
 		if (!pcapy_open(reader))
 			return nullptr;
 		ReaderUse use(reader);
@@ -385,12 +391,12 @@ PyObject *pcapy_next_batch(PyObject *self, PyObject *args)
 	ReaderUse use(reader);
 	Py_ssize_t left = max > 0 ? max : kHeld;
 	while (left > 0) {
-		if (reader->next == reader->end && meta.used > 0) {
+		if (!pcapy_has(reader) && meta.used > 0) {
 			top_up(reader);
-			if (reader->next == reader->end)
+			if (!pcapy_has(reader))
 				break;
 		}
-		if (reader->next == reader->end) {
+		if (!pcapy_has(reader)) {
 			Got got = pcapy_fetch(reader, !reader->nonblock);
 
 			if (got == Got::error)

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "pcapy.h"
 #include "verbose.h"
@@ -151,7 +152,11 @@ std::string words(const char *device, int code, const std::string &why)
 bool pcapy_start(Reader *reader, pfring *ring, Source source)
 {
 	reader->held = static_cast<Held *>(PyMem_Calloc(1, sizeof(*reader->held)));
-	if (reader->held == nullptr) {
+	try {
+		reader->guard = new ForkGuard;
+	} catch (const std::bad_alloc &) {
+	}
+	if (reader->held == nullptr || reader->guard == nullptr) {
 		PyErr_NoMemory();
 		return false;
 	}

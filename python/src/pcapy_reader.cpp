@@ -29,6 +29,8 @@ void free_ring(Reader *reader)
 		pfring_close(reader->ring);
 	reader->ring = nullptr;
 	PyMem_Free(reader->held);
+	delete reader->guard;
+	reader->guard = nullptr;
 	reader->held = nullptr;
 	reader->next = reader->end = nullptr;
 	PyMem_Free(reader->filter.insns);
@@ -489,6 +491,8 @@ ReaderUse::ReaderUse(Reader *reader) : reader_(reader)
 {
 	Py_INCREF(reader_);
 	reader_->users++;
+	if (reader_->guard != nullptr && reader_->guard->forked())
+		pcapy_forked(reader_);
 }
 
 ReaderUse::~ReaderUse()

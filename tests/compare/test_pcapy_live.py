@@ -90,7 +90,7 @@ def time_stamps_go_up_and_are_now(pcapy: Pcapy, feed: Feed) -> Any:
 
 @same
 def snaplen_cuts_and_the_length_stays(pcapy: Pcapy, feed: Feed) -> Any:
-    readers = [feed.open(pcapy, snaplen) for snaplen in (1, 14, 60, 96, 1514)]
+    readers = [feed.open(pcapy, snaplen) for snaplen in (14, 60, 96, 1514)]
     feed.send(0, 200)
     return [seen(reader, 200) for reader in readers]
 

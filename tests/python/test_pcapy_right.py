@@ -7,6 +7,7 @@ Each test names a fault of the original: see docs/pcapy.md for the list.
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import socket
 import struct
@@ -194,6 +195,39 @@ def test_a_vlan_priority_is_not_taken_for_an_ip_version(tmp_path: Path) -> None:
     path.write_bytes(capture(tags))
     reader = pcapy.open_offline(str(path))
     assert reader.loop_filtered(-1, lambda *_: None, addr_set=DST) == (2, 0, 0, 0, 2)
+
+
+@pytest.mark.parametrize("child_first", [True, False])
+@pytest.mark.parametrize("kind", ["many", "ng"])
+def test_after_a_fork_one_process_goes_on_and_the_other_is_told(
+    pcapy_files: Files, child_first: bool, kind: str
+) -> None:
+    reader = pcapy.open_offline(pcapy_files[kind])
+    expected = all_data(pcapy_files[kind])
+    assert [reader.next()[1] for _ in range(10)] == expected[:10]
+
+    def read_on() -> str:
+        try:
+            return str([data for _, data in everything(reader)] == expected[10:])
+        except pcapy.PcapError as error:
+            return str(error)
+
+    gate, report = multiprocessing.Pipe(), multiprocessing.Pipe()
+
+    def child() -> None:
+        gate[1].recv()
+        report[1].send(read_on())
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    mine = "" if child_first else read_on()
+    gate[0].send("go")
+    its = report[0].recv()
+    mine = mine or read_on()
+    process.join(20)
+    winner, loser, pid = (its, mine, process.pid) if child_first else (mine, its, os.getpid())
+    assert winner == "True"
+    assert loser == f"process {pid} reads this capture since the fork; open one of your own"
 
 
 def resident() -> int:
