@@ -424,6 +424,12 @@ int pfring_send_batch(pfring *ring, const struct iovec *frames, u_int n);
  */
 int pfring_compile_filter(int link_type, u_int32_t snaplen, const char *expression, int optimize,
 			  u_int32_t netmask, void *insns, u_int max);
+/*
+ * The system's libpcap (never our own libpcap.so), loaded when first asked for:
+ * what dlopen() returns, and in *path where it was found. It stays the
+ * library's. NULL if there is none.
+ */
+void *pfring_libpcap(const char **path);
 /* Runs such a program over bytes as they are. Returns bytes to keep, 0 refused, -EINVAL. */
 int pfring_filter_packet(const void *insns, u_int len, const void *pkt, u_int32_t caplen,
 			 u_int32_t wire_len);

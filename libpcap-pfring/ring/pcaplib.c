@@ -16,6 +16,7 @@
 #include <sys/auxv.h>
 
 #include "backend.h"
+#include "ldcache.h"
 #include "pcaplib.h"
 
 #define OVERLAY_MARK "pfring_overlay_version"
@@ -44,8 +45,7 @@ static const char *const dirs[] = {
 	"/usr/lib/" TRIPLET "/", "/lib/" TRIPLET "/",
 #endif
 	"/usr/lib64/",		 "/lib64/",	      "/usr/lib/", "/lib/",
-	"/usr/local/lib64/",	 "/usr/local/lib/",   "", /* the linker's own search, last: its
-							     first hit may be our overlay */
+	"/usr/local/lib64/",	 "/usr/local/lib/",
 };
 
 /* Debian and Ubuntu; everybody else. */
@@ -92,7 +92,10 @@ static const struct {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct pfri_pcaplib table;		  /* written under lock, before loaded is set */
+/* Written under lock, before loaded is set. */
+static struct pfri_pcaplib table;
+static void *library;
+static char where[PATH_MAX];
 static const struct pfri_pcaplib *_Atomic loaded; /* NULL or &table */
 
 static int fill(void *handle, const char *path)
@@ -115,6 +118,7 @@ static int fill(void *handle, const char *path)
 static int load(const char *path)
 {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	Dl_info at;
 	int err;
 
 	if (!handle)
@@ -124,28 +128,48 @@ static int load(const char *path)
 		return -ENOENT;
 	}
 	err = fill(handle, path);
-	if (err)
+	if (err) {
 		dlclose(handle);
-	return err;
+		return err;
+	}
+	library = handle;
+	snprintf(where, sizeof(where), "%s", path);
+	if (dladdr((void *)(uintptr_t)table.create, &at) && at.dli_fname[0] == '/')
+		snprintf(where, sizeof(where), "%s", at.dli_fname);
+	return 0;
+}
+
+/* For a path out of the linker's cache; *arg is search()'s verdict up to now. */
+static bool load_found(const char *path, void *arg)
+{
+	int ret = load(path);
+
+	if (ret == -ELIBBAD)
+		*(int *)arg = ret;
+	return ret == 0;
 }
 
 static int search(void)
 {
+	const size_t n = sizeof(sonames) / sizeof(sonames[0]);
 	char path[128];
 	int err = -ENOENT;
 
 	for (size_t d = 0; d < sizeof(dirs) / sizeof(dirs[0]); d++) {
-		for (size_t s = 0; s < sizeof(sonames) / sizeof(sonames[0]); s++) {
-			int ret;
-
+		for (size_t s = 0; s < n; s++) {
 			snprintf(path, sizeof(path), "%s%s", dirs[d], sonames[s]);
-			ret = load(path);
-			if (!ret)
+			if (load_found(path, &err))
 				return 0;
-			if (ret == -ELIBBAD)
-				err = ret;
 		}
 	}
+	/*
+	 * Then wherever the linker would look: its cache knows all of a name, its
+	 * own search stops at the first, which may be our overlay.
+	 */
+	for (size_t s = 0; s < n; s++)
+		if (pfri_ldcache_each(PFRI_LDCACHE, sonames[s], load_found, &err) ||
+		    load_found(sonames[s], &err))
+			return 0;
 	if (err == -ELIBBAD) /* told by fill() */
 		return err;
 	return pfri_fail(-ELIBACC, "no system libpcap found, which filters and most capture files "
@@ -185,4 +209,13 @@ const struct pfri_pcaplib *pfri_pcaplib(void)
 	}
 	pthread_mutex_unlock(&lock);
 	return lib;
+}
+
+void *pfring_libpcap(const char **path)
+{
+	if (!pfri_pcaplib())
+		return NULL;
+	if (path)
+		*path = where;
+	return library;
 }
