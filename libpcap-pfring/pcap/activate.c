@@ -9,46 +9,47 @@
  * costs nothing it listens to an EtherType that nobody sends, on one small
  * block.
  */
+#include <net/if.h>
 #include <pcap/dlt.h>
 #include <stdarg.h>
 
 #include "overlay.h"
 
 #define SHADOW_PROTOCOL 0x88b5 /* local experimental EtherType, IEEE 802 */
-#define DEFAULT_BUFFER  (2 * 1024 * 1024)
-
-char *pcap_geterr(pcap_t *p);
+#define SHADOW_IMMEDIATE                                                                           \
+	(128 * 1024) /* TPACKET_V2 maps whole blocks: one, of the longest frame                    \
+		      */
+#define DEFAULT_BUFFER (2 * 1024 * 1024)
 
 int pfro_error(pcap_t *p, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(pcap_geterr(p), PCAP_ERRBUF_SIZE, fmt, ap);
+	vsnprintf(REAL(pcap_geterr)(p), PCAP_ERRBUF_SIZE, fmt, ap);
 	va_end(ap);
 	return PCAP_ERROR;
 }
 
-/* What only the real library does. The reason goes to h->why. */
-static bool drivable(struct pfro_handle *h)
+PFRO_EXPORT pcap_t *pcap_create(const char *device, char *errbuf)
 {
-	const char *no = NULL;
+	char interface[sizeof(((struct pfro_handle *)NULL)->interface)];
+	struct pfro_handle *h;
+	bool named = false;
+	pcap_t *p;
 
-	if (pfro_env_refuses())
-		no = "PCAP_NO_PF_RING is set";
-	else if (!strcmp(h->device, "any"))
-		no = "\"any\" is cooked capture";
-	else if (h->rfmon)
-		no = "monitor mode";
-	else if (h->protocol)
-		no = "a protocol was set";
-	else if (h->tstamp_type > PCAP_TSTAMP_HOST_HIPREC)
-		no = "the adapter's time stamps were asked for";
-	if (no)
-		snprintf(h->why, sizeof(h->why), "%s", no);
-	return !no;
+	if (device && strlen(device) < sizeof(interface))
+		named = pfro_device_split(device, interface, sizeof(interface));
+	p = REAL(pcap_create)(named ? interface : device, errbuf);
+	h = p ? pfro_add(p, device ? device : "any") : NULL;
+	if (h) {
+		h->named = named;
+		snprintf(h->interface, sizeof(h->interface), "%s", named ? interface : h->device);
+	}
+	return p;
 }
 
+/* errno says why not, h->why in words. */
 static pfring *open_ring(struct pfro_handle *h)
 {
 	struct pfring_open_options opt = {
@@ -59,18 +60,35 @@ static pfring *open_ring(struct pfro_handle *h)
 		.immediate = h->immediate != 0,
 		.buffer_bytes = h->buffer_size > 0 ? (u_int64_t)h->buffer_size : 0,
 	};
-	pfring *ring = pfring_open_opts(h->device, &opt);
+	const char *no = pfro_device_refused(h);
+	char name[sizeof(h->device) + 32];
+	pfring *ring;
+	int index = 0, real = (int)if_nametoindex(h->interface);
 
+	if (!real && strcmp(h->interface, "any")) {
+		/* libpcap's own kind of device, or none at all. */
+		snprintf(h->why, sizeof(h->why), "no network interface");
+		errno = ENODEV;
+		return NULL;
+	}
+	if (no) {
+		snprintf(h->why, sizeof(h->why), "%s", no);
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
+	pfro_device_ring_name(h, name, sizeof(name));
+	ring = pfring_open_opts(name, &opt);
 	if (!ring) {
 		snprintf(h->why, sizeof(h->why), "%s", pfring_last_error());
 		return NULL;
 	}
-	if (pfring_get_link_type(ring) != DLT_EN10MB) {
-		snprintf(h->why, sizeof(h->why), "the device has no Ethernet headers");
-		pfring_close(ring);
-		return NULL;
-	}
-	return ring;
+	if (pfring_get_link_type(ring) == DLT_EN10MB &&
+	    pfring_get_bound_device_ifindex(ring, &index) == 0 && index == real)
+		return ring;
+	snprintf(h->why, sizeof(h->why), "the device has no Ethernet headers");
+	pfring_close(ring);
+	errno = EOPNOTSUPP;
+	return NULL;
 }
 
 /* Everything that may fail before packets flow. 0, or the ring is of no use. */
@@ -93,43 +111,92 @@ static int prepare(struct pfro_handle *h, pfring *ring)
 	return rc;
 }
 
-PFRO_EXPORT int pcap_activate(pcap_t *p)
+/* A ring that packets can flow through, or NULL with errno and the reason. */
+static pfring *make_ring(struct pfro_handle *h)
 {
-	struct pfro_handle *h = pfro_find(p);
-	pfring *ring;
+	pfring *ring = open_ring(h);
+	int rc = ring ? prepare(h, ring) : 0;
+
+	if (!rc)
+		return ring;
+	pfring_close(ring);
+	errno = -rc;
+	return NULL;
+}
+
+/*
+ * The caller named the path that could not be had: another one would not be
+ * what was asked for. What the real library refuses as well it tells itself.
+ */
+static int refuse(struct pfro_handle *h, pcap_t *p, int err)
+{
+	int s;
+
+	if (err == ENODEV || err == ENETDOWN)
+		return REAL(pcap_activate)(p);
+	if (err == EPERM) {
+		s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+		if (s < 0)
+			return REAL(pcap_activate)(p);
+		close(s);
+	}
+	pfro_error(p, "%s", h->why);
+	return err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+}
+
+/* The real handle, activated so that it costs nothing. */
+static int activate_shadow(struct pfro_handle *h, pcap_t *p, pfring *ring)
+{
 	int rc;
 
-	if (!h || h->ring)
-		return REAL(pcap_activate)(p);
-	pfro_env_read(h);
-	ring = drivable(h) ? open_ring(h) : NULL;
-	if (ring && prepare(h, ring)) {
-		pfring_close(ring);
-		ring = NULL;
-	}
-	if (!ring) {
-		rc = REAL(pcap_activate)(p);
-		if (rc >= 0)
-			pfro_tell(h);
-		return rc;
-	}
-	REAL(pcap_set_buffer_size)(p, 1);
-	REAL(pcap_set_immediate_mode)(p, 0);
+	/* The mode stays: it shows in pcap_bufsize(). */
+	REAL(pcap_set_buffer_size)(p, h->immediate ? SHADOW_IMMEDIATE : 1);
 	REAL(pcap_set_protocol_linux)(p, SHADOW_PROTOCOL);
 	rc = REAL(pcap_activate)(p);
+	if (rc >= 0 && REAL(pcap_datalink)(p) != DLT_EN10MB)
+		rc = pfro_error(p, "libpcap gives %s another link type; set PCAP_NO_PF_RING",
+				h->interface);
 	if (rc >= 0 && pfring_enable_ring(ring) < 0)
 		rc = pfro_error(p, "%s", pfring_last_error());
 	if (rc < 0) {
 		/* The program may change its mind and activate again. */
-		REAL(pcap_set_buffer_size)(p, h->buffer_size > 0 ? h->buffer_size : DEFAULT_BUFFER);
-		REAL(pcap_set_immediate_mode)(p, h->immediate);
+		REAL(pcap_set_buffer_size)(p, h->buffer_size ? h->buffer_size : DEFAULT_BUFFER);
 		REAL(pcap_set_protocol_linux)(p, 0);
-		pfring_close(ring);
-		return rc;
 	}
-	h->nano = pcap_get_tstamp_precision(p) == PCAP_TSTAMP_PRECISION_NANO;
-	h->ring = ring;
-	pfro_tell(h);
+	return rc;
+}
+
+PFRO_EXPORT int pcap_activate(pcap_t *p)
+{
+	struct pfro_handle *h = pfro_find(p);
+	pfring *ring = NULL;
+	int rc;
+
+	if (!h || h->ring)
+		return REAL(pcap_activate)(p);
+	if (pfro_env_refuses()) {
+		snprintf(h->why, sizeof(h->why), "PCAP_NO_PF_RING is set");
+	} else {
+		pfro_env_read(h);
+		ring = make_ring(h);
+		if (!ring && (h->named || (pfro_env("PFRING_BACKEND") && errno != EOPNOTSUPP)))
+			return refuse(h, p, errno);
+	}
+	if (ring) {
+		rc = activate_shadow(h, p, ring);
+		if (rc < 0) {
+			pfring_close(ring);
+			return rc;
+		}
+		h->nano = pcap_get_tstamp_precision(p) == PCAP_TSTAMP_PRECISION_NANO;
+		h->shadow_fd = REAL(pcap_fileno)(p);
+		h->ring = ring;
+		pfro_nonblock_update(h);
+	} else {
+		rc = REAL(pcap_activate)(p);
+	}
+	if (rc >= 0)
+		pfro_tell(h);
 	return rc;
 }
 
@@ -156,9 +223,15 @@ PFRO_EXPORT void pcap_close(pcap_t *p)
 {
 	struct pfro_handle *h = pfro_find(p);
 
+	if (h && h->depth) {
+		/* From a callback: what the reader still has in hands goes when it comes back. */
+		h->closing = true;
+		return;
+	}
 	if (h) {
 		if (h->ring)
 			pfring_close(h->ring);
+		pfro_read_free(h);
 		pfro_remove(h);
 	}
 	REAL(pcap_close)(p);

@@ -6,7 +6,11 @@
  * handle be set so now) its shadow is asked first, and what it accepts is done
  * on the ring.
  */
+#include <fcntl.h>
+
 #include "overlay.h"
+
+#define KERNEL_MOST 4090 /* instructions: BPF_MAXINSNS less what a backend puts in front */
 
 PFRO_EXPORT int pcap_setfilter(pcap_t *p, struct bpf_program *fp)
 {
@@ -17,7 +21,7 @@ PFRO_EXPORT int pcap_setfilter(pcap_t *p, struct bpf_program *fp)
 		return rc;
 	if (pfring_set_bpf_program(h->ring, fp->bf_insns, fp->bf_len) < 0)
 		return pfro_error(p, "%s", pfring_last_error());
-	pfro_refilter(h);
+	pfro_refilter(h, fp->bf_len > KERNEL_MOST || pfro_env("PCAP_PF_RING_USERSPACE_BPF"));
 	return rc;
 }
 
@@ -25,16 +29,16 @@ PFRO_EXPORT int pcap_setdirection(pcap_t *p, pcap_direction_t d)
 {
 	struct pfro_handle *h = pfro_live(p);
 	int rc = REAL(pcap_setdirection)(p, d);
-	packet_direction want = d == PCAP_D_IN  ? rx_only_direction :
-				d == PCAP_D_OUT ? tx_only_direction :
-						  rx_and_tx_direction;
+	packet_direction want = d == PCAP_D_IN	  ? rx_only_direction
+				: d == PCAP_D_OUT ? tx_only_direction
+						  : rx_and_tx_direction;
 
 	if (!h || rc < 0)
 		return rc;
 	if (pfring_set_direction(h->ring, want) < 0)
 		return pfro_error(p, "%s", pfring_last_error());
 	h->direction = d;
-	pfro_refilter(h);
+	pfro_refilter(h, h->sieves);
 	return rc;
 }
 
@@ -48,25 +52,37 @@ PFRO_EXPORT int pcap_stats(pcap_t *p, struct pcap_stat *ps)
 		return rc;
 	if (pfring_stats64(h->ring, &st) < 0)
 		return pfro_error(p, "%s", pfring_last_error());
-	/* As libpcap counts: received is what passed the filter, lost or not. ifdrop is the shadow's. */
-	ps->ps_recv = (u_int)(st.recv + st.drop);
+	/*
+	 * As libpcap counts: received is what the kernel's filter let pass, lost or
+	 * not, and refused later in user space or not. ifdrop is the shadow's.
+	 */
+	ps->ps_recv = (u_int)(st.recv + st.drop + st.filtered_user);
 	ps->ps_drop = (u_int)st.drop;
 	return rc;
 }
 
+/*
+ * The real handle knows the mode, also where it came about by a negative
+ * time-out. Its flag on the descriptor is for sending.
+ */
+void pfro_nonblock_update(struct pfro_handle *h)
+{
+	char errbuf[PCAP_ERRBUF_SIZE];
+	int fd = pfring_get_selectable_fd(h->ring), flags = fcntl(fd, F_GETFL);
+
+	h->nonblock = REAL(pcap_getnonblock)(h->pcap, errbuf) > 0;
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, h->nonblock ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
 PFRO_EXPORT int pcap_setnonblock(pcap_t *p, int nonblock, char *errbuf)
 {
-	struct pfro_handle *h = pfro_find(p);
+	struct pfro_handle *h = pfro_live(p);
 	int rc = REAL(pcap_setnonblock)(p, nonblock, errbuf);
 
 	if (h && rc >= 0)
-		h->nonblock = nonblock != 0;
+		pfro_nonblock_update(h);
 	return rc;
-}
-
-PFRO_EXPORT int pcap_getnonblock(pcap_t *p, char *errbuf)
-{
-	return REAL(pcap_getnonblock)(p, errbuf);
 }
 
 PFRO_EXPORT int pcap_get_selectable_fd(pcap_t *p)
@@ -83,22 +99,15 @@ PFRO_EXPORT int pcap_fileno(pcap_t *p)
 	return h ? pfring_get_selectable_fd(h->ring) : REAL(pcap_fileno)(p);
 }
 
-PFRO_EXPORT const struct timeval *pcap_get_required_select_timeout(pcap_t *p)
-{
-	/* The ring's descriptor always becomes readable: none is required, as on the real one. */
-	return pfro_live(p) ? NULL : REAL(pcap_get_required_select_timeout)(p);
-}
-
 PFRO_EXPORT int pcap_inject(pcap_t *p, const void *buf, size_t size)
 {
 	struct pfro_handle *h = pfro_live(p);
 	int rc;
 
-	if (!h)
+	/* Sizes that cannot be are told by the real library, in its words. */
+	if (!h || !size || size > INT32_MAX)
 		return REAL(pcap_inject)(p, buf, size);
-	if (size > INT32_MAX)
-		return pfro_error(p, "More than %d bytes cannot be injected", INT32_MAX);
-	rc = pfring_send(h->ring, buf, (u_int)size, 1);
+	rc = size > MAX_CAPLEN ? -EMSGSIZE : pfring_send(h->ring, buf, (u_int)size, 1);
 	if (rc < 0)
 		return pfro_error(p, "send: %s", pcap_strerror(-rc));
 	return rc;
@@ -106,10 +115,8 @@ PFRO_EXPORT int pcap_inject(pcap_t *p, const void *buf, size_t size)
 
 PFRO_EXPORT int pcap_sendpacket(pcap_t *p, const u_char *buf, int size)
 {
-	if (!pfro_live(p))
+	if (!pfro_live(p) || size <= 0)
 		return REAL(pcap_sendpacket)(p, buf, size);
-	if (size <= 0)
-		return pfro_error(p, "The number of bytes to be sent must be positive");
 	return pcap_inject(p, buf, (size_t)size) < 0 ? PCAP_ERROR : 0;
 }
 

@@ -8,7 +8,7 @@
  */
 #include "overlay.h"
 
-static const char *env(const char *name)
+const char *pfro_env(const char *name)
 {
 	const char *v = secure_getenv(name);
 
@@ -17,7 +17,7 @@ static const char *env(const char *name)
 
 bool pfro_env_refuses(void)
 {
-	return env("PCAP_NO_PF_RING");
+	return pfro_env("PCAP_NO_PF_RING");
 }
 
 u_int32_t pfro_env_flags(void)
@@ -35,7 +35,7 @@ u_int32_t pfro_env_flags(void)
 	u_int32_t out = 0;
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (env(flags[i].name))
+		if (pfro_env(flags[i].name))
 			out |= flags[i].flag;
 	return out;
 }
@@ -62,7 +62,7 @@ static const struct {
 
 void pfro_env_read(struct pfro_handle *h)
 {
-	const char *v = env("PCAP_PF_RING_CLUSTER_ID");
+	const char *v = pfro_env("PCAP_PF_RING_CLUSTER_ID");
 	char name[64];
 
 	if (v && h->cluster_id < 0) {
@@ -71,28 +71,30 @@ void pfro_env_read(struct pfro_handle *h)
 		if (id > 0 && id < 255)
 			h->cluster_id = id;
 		for (size_t i = 0; i < sizeof(clusters) / sizeof(clusters[0]); i++) {
-			snprintf(name, sizeof(name), "PCAP_PF_RING_USE_CLUSTER_%s", clusters[i].name);
-			if (env(name))
+			snprintf(name, sizeof(name), "PCAP_PF_RING_USE_CLUSTER_%s",
+				 clusters[i].name);
+			if (pfro_env(name))
 				h->cluster = clusters[i].type;
 		}
 	}
-	v = env("PCAP_PF_RING_APPNAME");
+	v = pfro_env("PCAP_PF_RING_APPNAME");
 	if (v && !h->appname[0])
 		snprintf(h->appname, sizeof(h->appname), "%s", v);
-	if (env("PCAP_PF_RING_RECV_ONLY") && h->direction == PCAP_D_INOUT)
+	if (pfro_env("PCAP_PF_RING_RECV_ONLY") && h->direction == PCAP_D_INOUT)
 		h->direction = PCAP_D_IN;
-	h->spin = env("PCAP_PF_RING_ACTIVE_POLL");
-	h->read_timeout = env("PCAP_PF_RING_READ_TIMEOUT");
+	h->spin = pfro_env("PCAP_PF_RING_ACTIVE_POLL");
+	h->read_timeout = pfro_env("PCAP_PF_RING_READ_TIMEOUT");
 }
 
 void pfro_tell(const struct pfro_handle *h)
 {
 	const char *why = h->why;
 
-	if (!env("PFRING_VERBOSE"))
+	if (!pfro_env("PFRING_VERBOSE"))
 		return;
 	if (h->ring)
-		fprintf(stderr, "pfring: %s: backend %s", h->device, pfring_get_backend(h->ring, &why));
+		fprintf(stderr, "pfring: %s: backend %s", h->device,
+			pfring_get_backend(h->ring, &why));
 	else
 		fprintf(stderr, "pfring: %s: system libpcap", h->device);
 	fprintf(stderr, " (%s)\n", why && why[0] ? why : "no reason");

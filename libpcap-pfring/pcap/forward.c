@@ -12,16 +12,19 @@
 #if defined(__x86_64__)
 #define JUMP(name)                                                                                 \
 	__asm__(".text\n\t.balign 16\n\t.globl " #name "\n\t.type " #name ", @function\n" #name    \
-		":\n\tendbr64\n\tjmp *pfro_real_" #name "(%rip)\n\t.size " #name ", .-" #name "\n");
+		":\n\tendbr64\n\tjmp *pfro_real_" #name "(%rip)\n\t.size " #name ", .-" #name      \
+		"\n");
 #elif defined(__aarch64__)
 #define JUMP(name)                                                                                 \
 	__asm__(".text\n\t.balign 16\n\t.globl " #name "\n\t.type " #name ", %function\n" #name    \
-		":\n\thint #34\n\tadrp x16, pfro_real_" #name "\n\tldr x16, [x16, :lo12:pfro_real_"     \
-		#name "]\n\tbr x16\n\t.size " #name ", .-" #name "\n");
+		":\n\thint #34\n\tadrp x16, pfro_real_" #name                                      \
+		"\n\tldr x16, [x16, :lo12:pfro_real_" #name "]\n\tbr x16\n\t.size " #name          \
+		", .-" #name "\n");
 #else
 #error "no jump is written for this processor"
 #endif
 
+PFRO_ASKED(JUMP)
 PFRO_FORWARD(JUMP)
 
 /*
@@ -40,7 +43,8 @@ static void not_there(char *errbuf)
 }
 
 __attribute__((visibility("default"))) pcap_t *pcap_open(const char *source, int snaplen, int flags,
-							  int read_timeout, struct pcap_rmtauth *auth, char *errbuf)
+							 int read_timeout,
+							 struct pcap_rmtauth *auth, char *errbuf)
 {
 	__typeof__(pcap_open) *real = (void *)pfro_real_pcap_open;
 
@@ -50,8 +54,8 @@ __attribute__((visibility("default"))) pcap_t *pcap_open(const char *source, int
 	return NULL;
 }
 
-__attribute__((visibility("default"))) int pcap_findalldevs_ex(const char *source, struct pcap_rmtauth *auth,
-							       pcap_if_t **devs, char *errbuf)
+__attribute__((visibility("default"))) int
+pcap_findalldevs_ex(const char *source, struct pcap_rmtauth *auth, pcap_if_t **devs, char *errbuf)
 {
 	__typeof__(pcap_findalldevs_ex) *real = (void *)pfro_real_pcap_findalldevs_ex;
 
@@ -73,9 +77,8 @@ __attribute__((visibility("default"))) int pcap_createsrcstr(char *source, int t
 	return PCAP_ERROR;
 }
 
-__attribute__((visibility("default"))) int pcap_parsesrcstr(const char *source, int *type,
-							    char *host, char *port, char *name,
-							    char *errbuf)
+__attribute__((visibility("default"))) int
+pcap_parsesrcstr(const char *source, int *type, char *host, char *port, char *name, char *errbuf)
 {
 	__typeof__(pcap_parsesrcstr) *real = (void *)pfro_real_pcap_parsesrcstr;
 

@@ -13,6 +13,7 @@
 #ifndef PFRO_OVERLAY_H
 #define PFRO_OVERLAY_H
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -20,37 +21,53 @@
 #include "real.h"
 
 #define PFRO_EXPORT __attribute__((visibility("default")))
-#define PFRO_BATCH  256
+#define PFRO_BATCH 256
+
+/* What callbacks are given: libpcap's header, and the nanoseconds behind it. */
+struct pfro_header {
+	struct pcap_pkthdr pcap;
+	u_int64_t ns;
+};
 
 struct pfro_handle {
-	_Atomic(pcap_t *) pcap;
+	pcap_t *pcap;
 
 	/* The packet's path. */
 	pfring *ring;
 	struct pfring_packet batch[PFRO_BATCH];
 	u_int at, count;       /* next and number of packets held and not delivered yet */
 	_Atomic int breakloop; /* one -2 is due */
+	bool retest;	       /* what is held was taken under another filter */
+	bool sieved, sieves;   /* packets may be, or are in general, refused in user space */
 	bool nonblock;
 	bool nano;
-	bool spin;             /* PCAP_PF_RING_ACTIVE_POLL */
-	bool read_timeout;     /* PCAP_PF_RING_READ_TIMEOUT: to_ms ends a read */
-	struct pcap_pkthdr hdr; /* of pcap_next_ex() */
-	char why[256];         /* why this path was taken */
+	bool spin;		/* PCAP_PF_RING_ACTIVE_POLL */
+	bool read_timeout;	/* PCAP_PF_RING_READ_TIMEOUT: to_ms ends a read */
+	u_int depth;		/* callbacks under way */
+	bool closing;		/* pcap_close() came from one of them */
+	bool down;		/* libpcap wants to be asked again soon whether the interface is */
+	int shadow_fd;		/* the real handle's socket, which hears of the interface's end */
+	struct pfro_header hdr; /* of pcap_next_ex(), */
+	u_char *last;		/* and a packet that had to leave the ring; mapped when needed */
+	char why[256];		/* why this path was taken */
 
 	/* Set before activation. */
-	char device[256];
+	char device[256];    /* as the program named it, */
+	char interface[256]; /* and the interface in that */
+	bool named;	     /* device names one of our paths */
 	int snaplen, promisc, timeout, immediate, buffer_size, rfmon, tstamp_type, protocol;
 	pcap_direction_t direction;
 
 	/* PF_RING's own settings, from calls or the environment. */
-	int cluster_id;        /* -1: none */
+	int cluster_id; /* -1: none */
 	cluster_type cluster;
 	char appname[32];
-	u_int16_t watermark;   /* 0: not set */
+	u_int16_t watermark; /* 0: not set */
 };
 
 /* handle.c */
-struct pfro_handle *pfro_find(pcap_t *p);             /* NULL: not one of ours */
+struct pfro_handle *pfro_find(pcap_t *p); /* NULL: not one of ours */
+/* NULL: no room, and the handle stays the real library's. */
 struct pfro_handle *pfro_add(pcap_t *p, const char *device);
 void pfro_remove(struct pfro_handle *h);
 
@@ -62,16 +79,33 @@ static inline struct pfro_handle *pfro_live(pcap_t *p)
 	return h && h->ring ? h : NULL;
 }
 
-/* environment.c: PCAP_PF_RING_* and PCAP_NO_PF_RING. */
+/*
+ * device.c: the interface in a name that holds a path of ours (true), why the
+ * real library must serve a handle (NULL: it need not), and what our ring is
+ * to open.
+ */
+bool pfro_device_split(const char *name, char *interface, size_t size);
+const char *pfro_device_refused(const struct pfro_handle *h);
+void pfro_device_ring_name(const struct pfro_handle *h, char *name, size_t size);
+
+/* environment.c: PCAP_PF_RING_* and PCAP_NO_PF_RING. NULL: not set, empty, or "0". */
+const char *pfro_env(const char *name);
 bool pfro_env_refuses(void);
 void pfro_env_read(struct pfro_handle *h);
 u_int32_t pfro_env_flags(void);
 void pfro_tell(const struct pfro_handle *h);
 
+/* control.c: brings the ring's descriptor in line with the real handle's mode. */
+void pfro_nonblock_update(struct pfro_handle *h);
+
 /* activate.c: puts an error text where pcap_geterr() looks; returns PCAP_ERROR. */
 int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* read.c: takes the packets that setfilter or setdirection now refuse out of the held batch. */
-void pfro_refilter(struct pfro_handle *h);
+/*
+ * read.c: the filter or the direction has changed behind what is held. always:
+ * this filter is run in user space, not by the kernel.
+ */
+void pfro_refilter(struct pfro_handle *h, bool always);
+void pfro_read_free(struct pfro_handle *h);
 
 #endif /* PFRO_OVERLAY_H */

@@ -2,22 +2,27 @@
 /*
  * read.c - the packet path: dispatch, loop, next, next_ex, breakloop.
  *
- * Packets are handed out where they lie in the ring, from a held batch; the
- * next batch is fetched, and the old one released, only when the program comes
- * back for more than is held. So what pcap_next_ex() returned stays valid until
- * the next call, without the copy that libpcap makes.
+ * Packets are handed out where they lie in the ring, from a held batch. When
+ * the last of them is handed out the batch is given back at once and the next
+ * one, if it is there, taken: so a descriptor that select() watches is readable
+ * when there is something to read and not otherwise, as programs rely on. Only
+ * the packet that pcap_next_ex() returned last is then copied, since it must
+ * stay valid until the next call; libpcap copies every one of them.
+ *
+ * Called by the one thread that reads the handle; pcap_breakloop() by anyone.
  */
+#include <sys/mman.h>
+
 #include "overlay.h"
 
 static void header_of(const struct pfro_handle *h, const struct pfring_packet *p,
-		      struct pcap_pkthdr *hdr)
+		      struct pfro_header *hdr)
 {
-	hdr->ts.tv_sec = (time_t)(p->ts_ns / 1000000000u);
-	hdr->ts.tv_usec = (suseconds_t)(p->ts_ns % 1000000000u);
-	if (!h->nano)
-		hdr->ts.tv_usec /= 1000;
-	hdr->caplen = p->caplen;
-	hdr->len = p->len;
+	hdr->ns = p->ts_ns % 1000000000u;
+	hdr->pcap.ts.tv_sec = (time_t)(p->ts_ns / 1000000000u);
+	hdr->pcap.ts.tv_usec = (suseconds_t)(h->nano ? hdr->ns : hdr->ns / 1000);
+	hdr->pcap.caplen = p->caplen;
+	hdr->pcap.len = p->len;
 }
 
 static bool broken(struct pfro_handle *h)
@@ -28,25 +33,87 @@ static bool broken(struct pfro_handle *h)
 	return true;
 }
 
+static int fetch(struct pfro_handle *h, int timeout_ms)
+{
+	int n;
+
+	h->at = h->count = 0;
+	h->retest = false;
+	n = pfring_recv_batch(h->ring, h->batch, PFRO_BATCH, timeout_ms);
+	if (n > 0)
+		h->count = (u_int)n;
+	return n;
+}
+
+static void ignore(u_char *user, const struct pcap_pkthdr *hdr, const u_char *data)
+{
+	(void)user;
+	(void)hdr;
+	(void)data;
+}
+
+/*
+ * A non-blocking read that found nothing is where libpcap looks for the
+ * interface going down or away, and asks event loops to come back soon. The
+ * shadow's socket hears of both, so the real library does its part by itself;
+ * the ring says when it is empty for good.
+ */
+static void look_for_the_interface(struct pfro_handle *h, pcap_t *p)
+{
+	struct pollfd shadow = {.fd = h->shadow_fd};
+
+	if (!h->down && poll(&shadow, 1, 0) <= 0)
+		return;
+	/* Takes the error off the ring's own descriptor: select() must not see it for ever. */
+	pfring_poll(h->ring, 0);
+	REAL(pcap_dispatch)(p, 1, ignore, NULL);
+	h->down = REAL(pcap_get_required_select_timeout)(p) != NULL;
+}
+
+/*
+ * Of packets that were queued when the filter or the direction changed all may
+ * be refused. libpcap's read then comes back with none of them; so must ours,
+ * for the program was told by select() that it need not wait.
+ */
+static bool all_refused(struct pfro_handle *h)
+{
+	struct pfring_stats64 before = {.sz = sizeof(before)}, after = {.sz = sizeof(after)};
+
+	if (!h->sieved || (!h->timeout && !h->immediate))
+		return false;
+	pfring_stats64(h->ring, &before);
+	if (fetch(h, 0) == 0 && pfring_stats64(h->ring, &after) == 0 &&
+	    after.filtered_user != before.filtered_user)
+		return true;
+	h->sieved = h->sieves;
+	return false;
+}
+
 /*
  * Makes the batch hold something. 1; 0 none there (non-blocking, or the opt-in
  * time-out); PCAP_ERROR; PCAP_ERROR_BREAK.
  */
 static int refill(struct pfro_handle *h, pcap_t *p)
 {
-	int wait = h->nonblock ? 0 : h->read_timeout && h->timeout > 0 ? h->timeout : -1;
+	int wait = h->nonblock || h->spin ? 0 : h->read_timeout && h->timeout > 0 ? h->timeout : -1;
 	int n;
 
+	h->at = h->count = 0;
 	for (;;) {
-		if (broken(h))
+		/* As libpcap: without packets a non-blocking read leaves the flag for the next one.
+		 */
+		if (!h->nonblock && broken(h))
 			return PCAP_ERROR_BREAK;
-		h->at = h->count = 0;
-		n = pfring_recv_batch(h->ring, h->batch, PFRO_BATCH, h->spin ? 0 : wait);
-		if (n > 0) {
-			h->count = (u_int)n;
+		if (!h->nonblock && all_refused(h))
+			return 0;
+		n = h->count ? (int)h->count : fetch(h, wait);
+		if (n > 0)
 			return 1;
+		if (n == 0 && h->nonblock) {
+			look_for_the_interface(h, p);
+			return 0;
 		}
-		if (n == 0 && (h->nonblock || !h->spin))
+		if (n == 0 && !h->spin)
 			return 0;
 		/* A signal, or a breakloop that is seen above. */
 		if (n == 0 || n == -EINTR)
@@ -57,39 +124,56 @@ static int refill(struct pfro_handle *h, pcap_t *p)
 	}
 }
 
+/* The next packet of the batch that passes what is in force now, or NULL. */
+static const struct pfring_packet *next(struct pfro_handle *h)
+{
+	while (h->at < h->count) {
+		struct pfring_packet *pkt = &h->batch[h->at++];
+
+		if (__builtin_expect(!h->retest, 1) || pfring_refilter(h->ring, pkt, 1))
+			return pkt;
+	}
+	return NULL;
+}
+
+/* Something to hand out, and leave to do so: 1, else as refill(). */
+static int begin(struct pfro_handle *h, pcap_t *p)
+{
+	int rc = h->at < h->count ? 1 : refill(h, p);
+
+	return rc > 0 && broken(h) ? PCAP_ERROR_BREAK : rc;
+}
+
 /* Delivers up to max (0 or less: all that is there). A count, or a negative code. */
 static int deliver(struct pfro_handle *h, pcap_t *p, int max, pcap_handler cb, u_char *user)
 {
-	struct pcap_pkthdr hdr;
-	int done = 0, rc;
+	struct pfro_header hdr;
+	bool stop = false;
+	int done = 0, rc = begin(h, p);
 
-	if (broken(h))
-		return PCAP_ERROR_BREAK;
-	if (h->at == h->count) {
-		rc = refill(h, p);
-		if (rc <= 0)
-			return rc;
-	}
-	for (;;) {
-		while (h->at < h->count && (max <= 0 || done < max)) {
-			const struct pfring_packet *pkt = &h->batch[h->at++];
+	if (rc <= 0)
+		return rc;
+	h->depth++;
+	do {
+		const struct pfring_packet *pkt;
 
+		while (!stop && (pkt = next(h))) {
 			__builtin_prefetch(h->batch[(h->at + 1) % PFRO_BATCH].data);
 			header_of(h, pkt, &hdr);
-			cb(user, &hdr, pkt->data);
+			cb(user, &hdr.pcap, pkt->data);
 			done++;
-			if (broken(h))
-				return PCAP_ERROR_BREAK;
+			stop = h->closing || (max > 0 && done == max) ||
+			       atomic_load_explicit(&h->breakloop, memory_order_relaxed);
 		}
-		if (max > 0 && done == max)
-			return done;
 		/* What else is ready belongs to this call, but it does not wait for it. */
-		h->at = h->count = 0;
-		rc = pfring_recv_batch(h->ring, h->batch, PFRO_BATCH, 0);
-		if (rc <= 0)
-			return done;
-		h->count = (u_int)rc;
+	} while (h->at == h->count && !h->closing && fetch(h, 0) > 0 && !stop);
+	if (broken(h))
+		done = PCAP_ERROR_BREAK;
+	if (!--h->depth && h->closing) {
+		done = PCAP_ERROR_BREAK;
+		pcap_close(p);
 	}
+	return done;
 }
 
 PFRO_EXPORT int pcap_dispatch(pcap_t *p, int cnt, pcap_handler callback, u_char *user)
@@ -118,25 +202,48 @@ PFRO_EXPORT int pcap_loop(pcap_t *p, int cnt, pcap_handler callback, u_char *use
 	}
 }
 
+/* Out of the ring, into memory that nobody takes back. NULL: there is none to be had. */
+static const u_char *keep(struct pfro_handle *h, const struct pfring_packet *pkt)
+{
+	if (!h->last) {
+		void *m = mmap(NULL, MAX_CAPLEN, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (m == MAP_FAILED)
+			return NULL;
+		h->last = m;
+	}
+	return memcpy(h->last, pkt->data, pkt->caplen);
+}
+
 PFRO_EXPORT int pcap_next_ex(pcap_t *p, struct pcap_pkthdr **pkt_header, const u_char **pkt_data)
 {
 	struct pfro_handle *h = pfro_live(p);
 	const struct pfring_packet *pkt;
+	const u_char *kept;
 	int rc;
 
 	if (!h)
 		return REAL(pcap_next_ex)(p, pkt_header, pkt_data);
-	if (broken(h))
-		return PCAP_ERROR_BREAK;
-	if (h->at == h->count) {
-		rc = refill(h, p);
-		if (rc <= 0)
-			return rc;
+	rc = begin(h, p);
+	if (rc <= 0)
+		return rc;
+	pkt = next(h);
+	if (!pkt) {
+		/* The filter changed behind them. */
+		fetch(h, 0);
+		return 0;
 	}
-	pkt = &h->batch[h->at++];
 	header_of(h, pkt, &h->hdr);
-	*pkt_header = &h->hdr;
+	*pkt_header = &h->hdr.pcap;
 	*pkt_data = pkt->data;
+	if (h->at == h->count) {
+		kept = keep(h, pkt);
+		if (kept) {
+			*pkt_data = kept;
+			fetch(h, 0);
+		}
+	}
 	return 1;
 }
 
@@ -153,22 +260,30 @@ PFRO_EXPORT const u_char *pcap_next(pcap_t *p, struct pcap_pkthdr *hdr)
 	return data;
 }
 
+/* Safe in signal handlers: a search without lock, a store and a write(2). */
 PFRO_EXPORT void pcap_breakloop(pcap_t *p)
 {
-	struct pfro_handle *h = pfro_live(p);
+	struct pfro_handle *h = pfro_find(p);
 
-	if (!h) {
+	/* Before activation libpcap remembers it, too. */
+	if (h)
+		atomic_store(&h->breakloop, 1);
+	if (h && h->ring)
+		pfring_breakloop(h->ring);
+	else
 		REAL(pcap_breakloop)(p);
-		return;
-	}
-	atomic_store(&h->breakloop, 1);
-	pfring_breakloop(h->ring);
 }
 
-void pfro_refilter(struct pfro_handle *h)
+/* What is held is tested when its turn comes: until then the filter may change again. */
+void pfro_refilter(struct pfro_handle *h, bool always)
 {
-	u_int left = h->count - h->at;
+	h->retest = h->at < h->count;
+	h->sieves = always;
+	h->sieved = true;
+}
 
-	if (left)
-		h->count = h->at + pfring_refilter(h->ring, &h->batch[h->at], left);
+void pfro_read_free(struct pfro_handle *h)
+{
+	if (h->last)
+		munmap(h->last, MAX_CAPLEN);
 }

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * real.c - finds the system's libpcap and its functions.
+ * real.c - the system's libpcap, and its functions by name.
  *
- * By absolute path only: the bare name would find ourselves. Tried are
- * PFRING_LIBPCAP (not in privileged programs), the directories of the
- * distributions, and what the dynamic linker's cache says; a file that is this
- * very library, under whatever name, is passed over.
+ * libpfring finds it (pfring_libpcap(): by absolute path, never this very
+ * library); the table is filled in a constructor, so that forwarding is one
+ * jump without a question. From then on it is read-only, for all threads.
  */
 #include <dlfcn.h>
-#include <link.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "pfring.h"
 #include "real.h"
 
 /* Programs compiled without PIE copy these two out of the library: sizes are the ABI's. */
@@ -26,97 +21,36 @@ __attribute__((visibility("default"))) struct {
 	unsigned short p;
 } eproto_db[13];
 
+/* By this symbol other copies of us, and libpfring's search, know that we are not the real one. */
 __attribute__((visibility("default"))) const char pfring_overlay_version[] = "5.4.4";
 
-static char found[512];
-
-static const char *const dirs[] = {
-#ifdef PFRO_MULTIARCH
-	"/usr/lib/" PFRO_MULTIARCH,
-	"/lib/" PFRO_MULTIARCH,
-#endif
-	"/usr/lib64",
-	"/lib64",
-	"/usr/lib",
-	"/lib",
-	"/usr/local/lib64",
-	"/usr/local/lib",
-};
-
-static const char *const names[] = {"libpcap.so.0.8", "libpcap.so.1"};
-
-static bool ourselves(const char *path)
-{
-	struct stat us, it;
-	Dl_info info;
-
-	if (!dladdr(pfring_overlay_version, &info) || stat(info.dli_fname, &us))
-		return false;
-	return stat(path, &it) == 0 && us.st_dev == it.st_dev && us.st_ino == it.st_ino;
-}
-
-static void *try_path(const char *path)
-{
-	void *lib;
-
-	if (path[0] != '/' || access(path, R_OK) || ourselves(path))
-		return NULL;
-	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!lib)
-		return NULL;
-	/* Another copy of the overlay would only send us back here. */
-	if (dlsym(lib, "pfring_overlay_version") || !dlsym(lib, "pcap_create")) {
-		dlclose(lib);
-		return NULL;
-	}
-	snprintf(found, sizeof(found), "%s", path);
-	return lib;
-}
-
-static void *find(void)
-{
-	const char *env = getauxval(AT_SECURE) ? NULL : getenv("PFRING_LIBPCAP");
-	char path[512];
-	void *lib;
-
-	if (env) {
-		lib = try_path(env);
-		if (lib)
-			return lib;
-	}
-	for (size_t d = 0; d < sizeof(dirs) / sizeof(dirs[0]); d++)
-		for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
-			snprintf(path, sizeof(path), "%s/%s", dirs[d], names[n]);
-			lib = try_path(path);
-			if (lib)
-				return lib;
-		}
-	return NULL;
-}
+static char why_not[256];
 
 const char *pfro_real_path(void)
 {
-	return found;
+	const char *path;
+
+	return pfring_libpcap(&path) ? path : "none was found";
 }
 
 /* Ours are called with their types, the forwarded ones only jumped to. */
 #define DEFINE_TYPED(name) __typeof__(name) *pfro_real_##name;
-#define DEFINE_JUMP(name)  void (*pfro_real_##name)(void);
+#define DEFINE_JUMP(name) void (*pfro_real_##name)(void);
 PFRO_OURS(DEFINE_TYPED)
+PFRO_ASKED(DEFINE_TYPED)
 PFRO_FORWARD(DEFINE_JUMP)
 PFRO_NEW(DEFINE_JUMP)
 
 /*
- * There is no libpcap to stand in for: what the dynamic linker would say for a
+ * There is no libpcap to stand in for: what the dynamic linker would do to a
  * program that needs it, at the first call.
  */
 static void absent(void)
 {
-	static const char text[] =
-		"libpcap-pfring: the system's libpcap was not found; install it (libpcap0.8 on "
-		"Debian), or set PFRING_LIBPCAP to its absolute path\n";
+	static const char name[] = "libpcap-pfring: ";
 
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+	if (write(STDERR_FILENO, name, sizeof(name) - 1) < 0 ||
+	    write(STDERR_FILENO, why_not, strlen(why_not)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
 		_exit(127);
 	_exit(127);
 }
@@ -130,11 +64,15 @@ static void *resolve(void *lib, const char *name)
 
 __attribute__((constructor)) static void load(void)
 {
-	void *lib = find(), *data;
+	void *lib = pfring_libpcap(NULL), *data;
 
-#define RESOLVE(name)     *(void **)(void *)&pfro_real_##name = resolve(lib, #name);
+	snprintf(why_not, sizeof(why_not), "%s",
+		 lib ? "the system's libpcap lacks a call that this program makes"
+		     : pfring_last_error());
+#define RESOLVE(name) *(void **)(void *)&pfro_real_##name = resolve(lib, #name);
 #define RESOLVE_NEW(name) *(void **)(void *)&pfro_real_##name = lib ? dlsym(lib, #name) : NULL;
 	PFRO_OURS(RESOLVE)
+	PFRO_ASKED(RESOLVE)
 	PFRO_FORWARD(RESOLVE)
 	PFRO_NEW(RESOLVE_NEW)
 	if (!lib)

@@ -2,7 +2,7 @@
 /*
  * real.h - the system's libpcap, of which everything we do not do is asked.
  *
- * Loaded by absolute path in a constructor; from then on read-only.
+ * Loaded in a constructor (real.c); from then on read-only.
  */
 #ifndef PFRO_REAL_H
 #define PFRO_REAL_H
@@ -11,14 +11,15 @@
 
 #include "symbols.h"
 
-/* pfro_real_pcap_create and so on: the functions we write ourselves, with their types. */
+/* pfro_real_pcap_create and so on: the functions that we call, with their types. */
 #define PFRO_DECLARE(name) extern __typeof__(name) *pfro_real_##name;
 PFRO_OURS(PFRO_DECLARE)
+PFRO_ASKED(PFRO_DECLARE)
 #undef PFRO_DECLARE
 
 #define REAL(name) pfro_real_##name
 
-/* Where it was found; empty if it was not. */
+/* Where it was found. */
 const char *pfro_real_path(void);
 
 #endif /* PFRO_REAL_H */
