@@ -25,6 +25,7 @@
 
 #define PFRI_BATCH    256 /* descriptors a handle holds for pfring_recv() */
 #define PFRI_MAXINSNS 4096 /* BPF_MAXINSNS: what the kernel takes */
+#define PFRI_MAXPROG  131072 /* what a handle takes: longer programs run in user space */
 #define PFRI_ERRLEN   256
 
 struct pfri_ring;
@@ -36,10 +37,10 @@ struct pfri_name {
 	u_int64_t queues;  /* bit per receive queue; RING_ANY_CHANNEL if none was named */
 };
 
-/* A classic BPF program in the form the kernel and bpf_vm.c run. */
+/* A classic BPF program in the form the kernel and bpf_vm.c run. Untouched pages cost nothing. */
 struct pfri_prog {
 	u_int len; /* 0: no filter */
-	struct sock_filter insn[PFRI_MAXINSNS];
+	struct sock_filter insn[PFRI_MAXPROG];
 };
 
 /* What a backend can do; tested against docs/backends.md. */

@@ -17,7 +17,6 @@
 
 #include "bpf_vm.h"
 
-#define MAX_INSNS BPF_MAXINSNS
 #define MAX_LOOPS 1024 /* a chain of headers in a 64 KiB packet has no more useful links */
 #define ETH_ALEN2 12   /* the two addresses; a stripped tag belongs behind them */
 #define TAG_LEN 4
@@ -124,7 +123,7 @@ static int check_operand(const struct sock_filter *f, unsigned pc, unsigned len)
  */
 static bool memory_is_written(const struct sock_filter *insn, unsigned len)
 {
-	u_int16_t written[MAX_INSNS], now = 0;
+	u_int16_t written[BPF_MAXINSNS], now = 0;
 	unsigned pc;
 
 	memset(written, 0xff, sizeof(written));
@@ -159,7 +158,7 @@ int pfri_bpf_check(const struct sock_filter *insn, unsigned len)
 	unsigned pc;
 	int err;
 
-	if (!insn || len == 0 || len > MAX_INSNS)
+	if (!insn || len == 0)
 		return -EINVAL;
 	for (pc = 0; pc < len; pc++) {
 		err = check_operand(&insn[pc], pc, len);
@@ -169,7 +168,7 @@ int pfri_bpf_check(const struct sock_filter *insn, unsigned len)
 	}
 	if (BPF_CLASS(insn[len - 1].code) != BPF_RET)
 		return -EINVAL;
-	return loops || !memory_is_written(insn, len);
+	return loops || len > BPF_MAXINSNS || !memory_is_written(insn, len);
 }
 
 static void make_view(struct view *v, const struct pfring_packet *pkt, bool kernel_view)

@@ -184,7 +184,7 @@ static bool wants_metadata(const char *expr)
 static int compile_on(const struct pfri_pcaplib *lib, struct pfri_ring *r, pcap_t *p,
 		      const char *expr, struct pfri_prog *prog)
 {
-	int ret = compile(lib, p, expr, 1, netmask_of(r), prog->insn, PFRI_MAXINSNS);
+	int ret = compile(lib, p, expr, 1, netmask_of(r), prog->insn, PFRI_MAXPROG);
 
 	if (ret < 0)
 		return ret;

@@ -197,9 +197,9 @@ int pfring_set_bpf_program(pfring *ring, const void *insns, u_int len)
 
 	if (!insns || !len)
 		return pfring_remove_bpf_filter(ring);
-	if (len > PFRI_MAXINSNS)
+	if (len > PFRI_MAXPROG)
 		return pfri_fail(-E2BIG, "a filter of %u instructions is too long; %u is the most",
-				 len, PFRI_MAXINSNS);
+				 len, PFRI_MAXPROG);
 	if (pfri_bpf_check(insns, len) < 0)
 		return pfri_fail(-EINVAL, "the filter's bytecode is not a valid BPF program");
 	rc = pfri_enter(r);

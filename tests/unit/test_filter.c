@@ -10,6 +10,7 @@
 #include <pcap/pcap.h>
 
 #include "backend.h"
+#include "bpf_vm.h"
 #include "filter.h"
 #include "filters.h"
 
@@ -169,7 +170,7 @@ static void test_files_compile_as_libpcap_does_for_their_link_type(void **state)
 	free(r);
 }
 
-static void test_a_program_too_long_for_the_kernel_is_refused(void **state)
+static void test_a_program_too_long_for_the_kernel_is_taken_for_user_space(void **state)
 {
 	struct pfri_ring *r = ring_of(&tagged_ops, "lo");
 	char *expr = malloc(100000);
@@ -179,12 +180,20 @@ static void test_a_program_too_long_for_the_kernel_is_refused(void **state)
 	end += sprintf(end, "ip");
 	for (int i = 0; i < 1500; i++)
 		end += sprintf(end, " and ether[%d] != %d", i, i % 256);
-	assert_int_equal(pfri_filter_compile(r, "tcp", &r->prog), 0);
-	assert_int_equal(pfri_filter_compile(r, expr, &r->prog), -E2BIG);
-	assert_non_null(strstr(pfring_last_error(), "room for 4096"));
-	assert_true(r->prog.len < 20);
+	assert_int_equal(pfri_filter_compile(r, expr, &r->prog), 0);
+	assert_true(r->prog.len > PFRI_MAXINSNS);
+	assert_int_equal(pfri_bpf_check(r->prog.insn, r->prog.len), 1);
 	free(expr);
 	free(r);
+}
+
+static void test_a_program_that_finds_no_room_is_refused(void **state)
+{
+	struct sock_filter insn[16];
+
+	(void)state;
+	assert_int_equal(pfring_compile_filter(1, 0, "tcp port 80", 1, 0, insn, 16), -E2BIG);
+	assert_non_null(strstr(pfring_last_error(), "room for 16"));
 }
 
 static void test_the_return_value_is_the_snap_length(void **state)
@@ -325,7 +334,8 @@ int main(void)
 		cmocka_unit_test(test_a_metadata_word_with_an_error_keeps_libpcaps_message),
 		cmocka_unit_test(test_files_refuse_what_only_an_interface_knows),
 		cmocka_unit_test(test_files_compile_as_libpcap_does_for_their_link_type),
-		cmocka_unit_test(test_a_program_too_long_for_the_kernel_is_refused),
+		cmocka_unit_test(test_a_program_too_long_for_the_kernel_is_taken_for_user_space),
+		cmocka_unit_test(test_a_program_that_finds_no_room_is_refused),
 		cmocka_unit_test(test_the_return_value_is_the_snap_length),
 		cmocka_unit_test(test_the_public_call_compiles_for_any_link_type),
 		cmocka_unit_test(test_a_program_is_run_over_bytes_as_they_are),
