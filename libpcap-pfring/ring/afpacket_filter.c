@@ -69,7 +69,8 @@ u_int pfri_afp_program(struct pfri_ring *r, const struct pfri_afp *a, struct soc
 			return n + r->prog.len;
 		}
 	}
-	EMIT(RET(r->opt.caplen < MAX_CAPLEN ? r->opt.caplen : MAX_CAPLEN));
+	/* Without both addresses there is no place to put a stripped tag back. */
+	EMIT(RET(max_val(r->opt.caplen, 2u * ETH_ALEN)));
 	return n;
 }
 
