@@ -246,8 +246,11 @@ int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms)
 	u_int64_t until;
 
 	b->taken = 0;
-	if (!timeout_ms)
-		return look(r, b);
+	if (!timeout_ms) {
+		/* Who never waits must still hear of the interface's end. */
+		rc = pfri_afp_poll(r, &b->afp, b->maps.wake_fd, 0);
+		return rc < 0 ? rc : look(r, b);
+	}
 	if (hold == 0 && pfri_lanes_hold(&b->maps.lanes, 1))
 		return 1;
 	until = pfri_now_ms() + (timeout_ms > 0 ? (u_int)timeout_ms : 0);
