@@ -397,6 +397,105 @@ struct pfr_rec {
 #define PFR_REC_SIZE(caplen) \
 	(((__u64)sizeof(struct pfr_rec) + (caplen) + PFR_REC_ALIGN - 1) & ~(__u64)(PFR_REC_ALIGN - 1))
 
+/* ------------------------------------------------------------------------
+ * Part three: the socket of the kernel module.
+ *
+ *      fd = socket(PF_RING, SOCK_RAW, htons(ETH_P_ALL))        CAP_NET_RAW
+ *      getsockopt(fd, SOL_PF_RING, PFR_SO_INFO, struct pfr_info)   check abi
+ *      setsockopt(fd, SOL_PF_RING, PFR_SO_RING, struct pfr_ring_req)
+ *      bind(fd, struct sockaddr_pfr)
+ *      mmap() each lane i: all of it read-only from offset i * lane_stride,
+ *           then its second page again, alone and writable
+ *      setsockopt(fd, SOL_PF_RING, PFR_SO_ACTIVATE)            poll(), read
+ *
+ * Filters are SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_DETACH_FILTER and
+ * SO_LOCK_FILTER at SOL_SOCKET, as on every socket. send() and sendmmsg() send
+ * whole frames. Numbers below 200 are those that PF_RING programs know.
+ */
+
+#define SOL_PF_RING 0
+
+struct sockaddr_pfr {
+	__u16 family;  /* PF_RING */
+	__u16 pad;     /* 0 */
+	__s32 ifindex; /* 0: every device of the socket's network namespace */
+	__u64 queues;  /* bit per receive queue, RING_ANY_CHANNEL for all and for sent packets */
+};
+
+/* Set; an int unless another type is named. */
+#define PFR_SO_CLUSTER_JOIN      99  /* struct pfr_cluster_req */
+#define PFR_SO_CLUSTER_LEAVE     100 /* no value */
+#define PFR_SO_SAMPLING          105 /* 1 of so many packets */
+#define PFR_SO_ACTIVATE          106 /* no value */
+#define PFR_SO_APPL_NAME         110 /* text */
+#define PFR_SO_DIRECTION         111 /* packet_direction */
+#define PFR_SO_DISCARD_INJECTED  115 /* do not capture what this socket sent */
+#define PFR_SO_DEACTIVATE        116 /* no value */
+#define PFR_SO_WATERMARK         117 /* packets that are worth a wake-up */
+#define PFR_SO_WATERMARK_TIMEOUT 121 /* ms that one packet may be held back */
+#define PFR_SO_SHUTDOWN          124 /* no value: poll() answers POLLHUP from now on */
+#define PFR_SO_SOCKET_MODE       126 /* socket_mode */
+#define PFR_SO_APPL_STATS        133 /* text for /proc/net/pf_ring/stats */
+#define PFR_SO_PROMISC           140 /* CAP_NET_ADMIN */
+#define PFR_SO_RING              200 /* struct pfr_ring_req, once in a socket's life */
+#define PFR_SO_TIMESTAMP         201 /* PFR_TS_* */
+#define PFR_SO_SYNC              202 /* no value: returns when every packet that met the old filter,
+				      * direction or sampling rate is in the ring or gone */
+
+/* Get. */
+#define PFR_SO_VERSION     170 /* __u32, RING_VERSION_NUM */
+#define PFR_SO_CHANNELS    174 /* __u32, receive queues of the bound device */
+#define PFR_SO_RING_ID     175 /* __u32 */
+#define PFR_SO_DEVICE_ADDR 177 /* __u8[6] */
+#define PFR_SO_QUEUED      178 /* __u32, packets; stops counting at PFR_MAX_QUEUED */
+#define PFR_SO_INFO        210 /* struct pfr_info */
+#define PFR_SO_STATS       211 /* struct pfr_stats */
+
+#define PFR_TS_SYSTEM   0 /* the host's clock, read when the packet is captured */
+#define PFR_TS_COARSE   1 /* the same in steps of the timer tick: cheaper */
+#define PFR_TS_HARDWARE 2 /* the adapter's where a packet has one, flagged PFR_REC_TS_HW */
+
+struct pfr_ring_req {
+	__u32 caplen;     /* 1 .. MAX_CAPLEN */
+	__u32 lanes;      /* 0: one per CPU; CPUs beyond the last lane share */
+	__u64 lane_bytes; /* data of one lane; 0: min_num_slots packets of caplen. Rounded up */
+};
+
+#define PFR_MAX_QUEUED    65536
+#define PFR_RING_MIN_LANE (64ULL << 10)
+#define PFR_RING_MAX_LANE (1ULL << 30)
+
+struct pfr_info {
+	__u32 abi;     /* PF_RING_ABI_VERSION */
+	__u32 version; /* RING_VERSION_NUM */
+	__u32 min_num_slots;
+	__u32 transparent_mode;
+	__u32 caplen; /* this and the rest: 0 before PFR_SO_RING */
+	__u32 lanes;
+	__u64 lane_data;   /* data bytes of one lane */
+	__u64 lane_stride; /* from one lane to the next in the file */
+};
+
+struct pfr_cluster_req {
+	__u32 id;
+	__u32 consumer; /* 0 .. MAX_CLUSTER_QUEUES - 1, or PFR_CONSUMER_AUTO */
+	__u32 type;     /* cluster_type */
+	__u32 options;  /* CLUSTER_OPTION_* */
+};
+
+#define PFR_CONSUMER_AUTO 0xFFFFFFFFu
+
+/* matched = recv + drop + filtered + sampled_out, exactly. */
+struct pfr_stats {
+	__u64 recv;        /* entered the ring */
+	__u64 drop;        /* passed everything and found no room */
+	__u64 filtered;    /* refused by the filter */
+	__u64 sampled_out; /* skipped by sampling */
+	__u64 wakeups;
+	__u64 tx;          /* frames that the device queue took */
+	__u64 tx_errors;
+};
+
 #ifdef __cplusplus
 #define PFR_ASSERT(x, m) static_assert(x, m)
 #else
@@ -405,6 +504,10 @@ struct pfr_rec {
 PFR_ASSERT(sizeof(struct pfr_lane_prod) == 192, "pfr_lane_prod is shared memory");
 PFR_ASSERT(sizeof(struct pfr_lane_cons) == 128, "pfr_lane_cons is shared memory");
 PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
+PFR_ASSERT(sizeof(struct sockaddr_pfr) == 16, "sockaddr_pfr is what bind() takes");
+PFR_ASSERT(sizeof(struct pfr_ring_req) == 16 && sizeof(struct pfr_info) == 40 &&
+		   sizeof(struct pfr_cluster_req) == 16 && sizeof(struct pfr_stats) == 56,
+	   "options are the same for 32 and 64-bit programs");
 PFR_ASSERT(PFR_LANE_SLACK % 4096 == 0 && PFR_LANE_SLACK >= PFR_MAX_REC, "slack holds one record");
 #ifndef __KERNEL__
 PFR_ASSERT(sizeof(struct timeval) == 16, "pfring_pkthdr must start as pcap_pkthdr");
