@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * capture.c - a packet's way from a device's hook to the rings on that device.
+ *
+ * Called by the stack, in an RCU section with bottom halves off, once for each
+ * packet received or sent. For each ring: direction and queue, then the filter
+ * (SO_ATTACH_FILTER or _BPF, honouring the length it returns), then sampling,
+ * then the copy (ring.c). The packet may be shared with other taps: its data
+ * pointer is moved to the frame's first byte and always moved back.
+ */
+#include <linux/filter.h>
+#include <linux/if_vlan.h>
+#include <linux/ip.h>
+#include <net/ip.h>
+
+#include "pfr.h"
+
+#define PFR_DEFRAG_USER 0x50460000u /* + ifindex: its own queues among the kernel's */
+
+static u8 frame_flags(const struct sk_buff *skb)
+{
+	u8 flags = 0;
+
+	if (skb_is_gso(skb))
+		flags |= PFR_REC_GSO;
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		flags |= PFR_REC_CSUM;
+	else if (skb->pkt_type != PACKET_OUTGOING && skb_csum_unnecessary(skb))
+		flags |= PFR_REC_CSUM_OK;
+	return flags;
+}
+
+static void frame_init(struct pfr_frame *f, struct sk_buff *skb, u8 direction)
+{
+	f->skb = skb;
+	f->len = skb->len;
+	f->queue = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) + 1 : 0;
+	f->tpid = 0;
+	f->tci = 0;
+	if (skb_vlan_tag_present(skb)) {
+		f->tpid = ntohs(skb->vlan_proto);
+		f->tci = skb_vlan_tag_get(skb);
+	}
+	f->direction = direction;
+	f->flags = frame_flags(skb);
+	f->ifindex = skb->dev->ifindex;
+	f->hash = 0;
+	f->looping = direction == PFR_DIR_TX && (skb->dev->flags & IFF_LOOPBACK);
+	f->parsed_valid = false;
+	f->parsed_inner = false;
+	f->ts[PFR_TS_SYSTEM] = 0;
+	f->ts[PFR_TS_COARSE] = 0;
+}
+
+/* Parsed once, when the first ring or cluster asks. */
+const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner)
+{
+	if (!f->parsed_valid || (inner && !f->parsed_inner)) {
+		pfr_parse(f->skb, f->tpid ? f->tci & VLAN_VID_MASK : 0, inner, &f->parsed);
+		f->parsed_valid = true;
+		f->parsed_inner = inner;
+	}
+	return &f->parsed;
+}
+
+/* A device whose driver names no queue has one: number 0. Sent packets have none. */
+static bool queue_wanted(u64 queues, const struct pfr_frame *f)
+{
+	u16 queue = f->queue ? f->queue - 1 : 0;
+
+	if (likely(queues == RING_ANY_CHANNEL))
+		return true;
+	return f->direction == PFR_DIR_RX && queue < 64 && queues & BIT_ULL(queue);
+}
+
+static bool sampled(struct pfr_ring *ring, u32 rate)
+{
+	u32 left;
+
+	div_u64_rem(atomic64_inc_return(&ring->sampled) - 1, rate, &left);
+	return !left;
+}
+
+/* False only if the ring wanted the packet and had no room. */
+bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop)
+{
+	struct pfr_ring *ring = sub->ring;
+	const struct sk_filter *filter;
+	u8 directions = READ_ONCE(ring->directions);
+	u32 keep = f->len;
+	u32 rate;
+
+	if (!READ_ONCE(ring->active) || !(directions & f->direction) ||
+	    !queue_wanted(sub->queues, f))
+		return true;
+	/* On the loopback device each packet passes twice; one is enough. */
+	if (unlikely(f->looping) && (directions & PFR_DIR_RX))
+		return true;
+	if (unlikely(ring->discard_injected) && pfr_tx_sent_by(ring, f->skb))
+		return true;
+	filter = rcu_dereference(ring->sk.sk_filter);
+	if (filter) {
+		u32 verdict = bpf_prog_run_clear_cb(filter->prog, f->skb);
+
+		if (!verdict) {
+			this_cpu_inc(ring->counters->filtered);
+			return true;
+		}
+		keep = min(keep, verdict);
+	}
+	rate = READ_ONCE(ring->sampling);
+	if (rate > 1 && !sampled(ring, rate)) {
+		this_cpu_inc(ring->counters->sampled_out);
+		return true;
+	}
+	return pfr_ring_put(ring, f, keep, count_drop);
+}
+
+static void capture_frame(struct pfr_dev *d, struct sk_buff *skb, u8 direction, u8 flags)
+{
+	struct pfr_group *group;
+	struct pfr_frame f;
+	struct pfr_sub *sub;
+
+	frame_init(&f, skb, direction);
+	f.flags |= flags;
+	hlist_for_each_entry_rcu(
+		sub, &d->subs,
+		node) if (!smp_load_acquire(&sub->grouped)) /* pairs with cluster.c's release */
+		pfr_capture_one(sub, &f, true);
+	hlist_for_each_entry_rcu(group, &d->groups, node)
+		pfr_cluster_deliver(group, &f, d->pn->frags);
+}
+
+/* Shows the frame from its link-layer header on, and puts the data pointer back. */
+static void capture_skb(struct pfr_dev *d, struct sk_buff *skb, u8 direction, u8 flags)
+{
+	unsigned int back = 0;
+
+	if (skb_mac_header_was_set(skb) && skb_mac_offset(skb) < 0)
+		back = -skb_mac_offset(skb);
+	__skb_push(skb, back);
+	capture_frame(d, skb, direction, flags);
+	__skb_pull(skb, back);
+}
+
+/*
+ * Received IPv4 fragments are taken out of a clone's way until the datagram is
+ * whole; rings then see it once. The original goes on through the stack.
+ */
+static bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
+{
+	struct sk_buff *clone, *whole;
+	struct iphdr buf;
+	const struct iphdr *ip;
+
+	if (skb->protocol != htons(ETH_P_IP))
+		return false;
+	ip = skb_header_pointer(skb, skb_network_offset(skb), sizeof(buf), &buf);
+	if (!ip || ip->version != 4 || !ip_is_fragment(ip))
+		return false;
+	clone = skb_clone(skb, GFP_ATOMIC);
+	if (!clone)
+		return false;
+	whole = ip_check_defrag(dev_net(d->dev), clone, PFR_DEFRAG_USER + d->dev->ifindex);
+	if (!whole)
+		return true;
+	capture_skb(d, whole, PFR_DIR_RX, PFR_REC_DEFRAG);
+	consume_skb(whole);
+	return true;
+}
+
+int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
+		     struct net_device *orig)
+{
+	struct pfr_dev *d = container_of(pt, struct pfr_dev, hook);
+	bool tx = skb->pkt_type == PACKET_OUTGOING;
+
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		goto out; /* seen when it was sent */
+	if (tx && !pfr_enable_tx_capture)
+		goto out;
+	if (!tx && pfr_enable_ip_defrag && capture_defrag(d, skb))
+		goto out;
+	capture_skb(d, skb, tx ? PFR_DIR_TX : PFR_DIR_RX, 0);
+out:
+	consume_skb(skb);
+	return 0;
+}
+
+/* Transparent mode 2: what a ring has been offered above goes no further into the stack. */
+rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	struct pfr_dev *d = rcu_dereference(skb->dev->rx_handler_data);
+	struct pfr_sub *sub;
+
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return RX_HANDLER_PASS;
+	hlist_for_each_entry_rcu(sub, &d->subs, node)
+	{
+		if (!READ_ONCE(sub->ring->active) ||
+		    !(READ_ONCE(sub->ring->directions) & PFR_DIR_RX))
+			continue;
+		consume_skb(skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	return RX_HANDLER_PASS;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * compat.h - what differs between kernels 5.10 and the newest, and the only
+ * place with conditionals about it. Each PFR_HAVE_* is the result of compiling
+ * compat/probe_*.c against the kernel at hand (see Kbuild), never of comparing
+ * version numbers: distributions carry interfaces back.
+ */
+#ifndef PFR_COMPAT_H
+#define PFR_COMPAT_H
+
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/net.h>
+
+/* 6.19: proto_ops.bind() takes an address of unknown size. */
+#ifdef PFR_HAVE_SOCKADDR_UNSIZED
+typedef struct sockaddr_unsized pfr_sockaddr;
+#else
+typedef struct sockaddr pfr_sockaddr;
+#endif
+
+/* 6.15: hrtimer_init() is gone. */
+static inline void pfr_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*fn)(struct hrtimer *), clockid_t clock,
+				     enum hrtimer_mode mode)
+{
+#ifdef PFR_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#endif
+}
+
+/* 6.3: vm_flags must not be written directly. */
+static inline void pfr_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+#ifdef PFR_HAVE_VM_FLAGS_CLEAR
+	vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* Before 5.11 a page charged to a memory cgroup could not be mapped to user space. */
+#ifdef PFR_HAVE_MEMCG_DATA
+#define PFR_GFP_ACCOUNT __GFP_ACCOUNT
+#else
+#define PFR_GFP_ACCOUNT 0
+#endif
+
+#endif /* PFR_COMPAT_H */

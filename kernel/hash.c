@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hash.c - which member of a cluster a packet belongs to, as a number.
+ *
+ * The hash is the same for both directions of a flow: each end is hashed alone
+ * and the two are mixed in an order that does not depend on who sent. Keyed
+ * with a secret of this boot, so that nobody outside can aim at one member.
+ */
+#include <linux/jhash.h>
+#include <linux/net.h>
+#include <linux/once.h>
+
+#include "pfr.h"
+
+static u32 secret __read_mostly;
+
+static u32 mix(u32 a, u32 b, u32 c)
+{
+	if (a > b)
+		swap(a, b);
+	return jhash_3words(a, b, c, secret);
+}
+
+static u32 end_hash(const struct in6_addr *addr, __be16 port)
+{
+	return jhash(addr, sizeof(*addr), secret ^ (__force u16)port);
+}
+
+/* One end's address alone, for the type that delivers to the members of both. */
+u32 pfr_hash_host(const struct pfr_tuple *t, bool dst)
+{
+	net_get_random_once(&secret, sizeof(secret));
+	return end_hash(dst ? &t->dst : &t->src, 0);
+}
+
+bool pfr_hash_wants_inner(u32 type)
+{
+	switch (type) {
+	case cluster_per_inner_flow:
+	case cluster_per_inner_flow_2_tuple:
+	case cluster_per_inner_flow_4_tuple:
+	case cluster_per_inner_flow_5_tuple:
+	case cluster_per_inner_flow_tcp_5_tuple:
+	case cluster_per_inner_flow_ip_5_tuple:
+		return true;
+	}
+	return false;
+}
+
+enum { WITH_PORTS = 1, WITH_PROTO = 2, WITH_VLAN = 4 };
+
+static u32 type_fields(u32 type, u8 proto)
+{
+	switch (type) {
+	case cluster_per_flow_2_tuple:
+	case cluster_per_inner_flow_2_tuple:
+		return 0;
+	case cluster_per_flow_4_tuple:
+	case cluster_per_inner_flow_4_tuple:
+		return WITH_PORTS;
+	case cluster_per_flow_tcp_5_tuple:
+	case cluster_per_inner_flow_tcp_5_tuple:
+		return proto == IPPROTO_TCP ? WITH_PORTS | WITH_PROTO : 0;
+	case cluster_per_flow_5_tuple:
+	case cluster_per_inner_flow_5_tuple:
+	case cluster_per_flow_ip_5_tuple:
+	case cluster_per_inner_flow_ip_5_tuple:
+		return WITH_PORTS | WITH_PROTO;
+	}
+	return WITH_PORTS | WITH_PROTO | WITH_VLAN;
+}
+
+/* No IP: by MAC addresses and type, so that both directions stay together. */
+static u32 hash_link(const struct pfr_parsed *p, u32 type)
+{
+	u32 rest = p->eth_type;
+
+	if (type == cluster_per_flow_ip_5_tuple || type == cluster_per_inner_flow_ip_5_tuple)
+		return 0;
+	if (type_fields(type, 0) & WITH_VLAN)
+		rest |= p->vlan_id << 16;
+	return mix(jhash(p->smac, ETH_ALEN, secret), jhash(p->dmac, ETH_ALEN, secret), rest);
+}
+
+u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags)
+{
+	const struct pfr_tuple *of = &p->outer;
+	struct pfr_tuple t;
+	u32 fields, rest = 0;
+
+	net_get_random_once(&secret, sizeof(secret));
+	if (p->has_inner && pfr_hash_wants_inner(type))
+		of = &p->inner;
+	if (!of->version)
+		return hash_link(p, type);
+	t = *of;
+	if (t.first && t.has_ports)
+		pfr_frags_learn(frags, &t);
+	else if (t.fragment && !t.first)
+		pfr_frags_find(frags, &t);
+	fields = type_fields(type, t.proto);
+	if (!(fields & WITH_PORTS))
+		t.sport = t.dport = 0;
+	if (fields & WITH_PROTO)
+		rest = t.proto;
+	if (fields & WITH_VLAN)
+		rest |= p->vlan_id << 16;
+	return mix(end_hash(&t.src, t.sport), end_hash(&t.dst, t.dport), rest);
+}

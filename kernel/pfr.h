@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pfr.h - the module's structures and who owns them.
+ *
+ *   struct pfr_net   one per network namespace: devices, cluster names, /proc
+ *     struct pfr_dev   one per device that a ring listens on: the packet hook
+ *       struct pfr_sub    one ring's interest in one device
+ *       struct pfr_group  the rings of one cluster on that device
+ *   struct pfr_ring  one per socket: settings, lanes, counters
+ *
+ * Locks, outermost first: RTNL guards devices, subscriptions and groups and
+ * clusters; ring->mutex guards a ring's settings and its memory; lane->lock is
+ * held by the producer of a lane. mmap() takes ring->mutex below mmap_lock, so
+ * user memory is never touched with ring->mutex held. Readers on the packet
+ * path are in an RCU section with bottom halves off and take only lane->lock.
+ */
+#ifndef PFR_H
+#define PFR_H
+
+#include <linux/hrtimer.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/percpu.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+
+#include "uapi/pf_ring.h"
+#include "compat/compat.h"
+
+struct pfr_frags;
+struct proc_dir_entry;
+
+/* Module parameters (main.c). */
+extern unsigned int pfr_min_num_slots, pfr_transparent_mode;
+extern bool pfr_enable_tx_capture, pfr_enable_ip_defrag, pfr_quick_mode;
+extern struct workqueue_struct *pfr_wq; /* frees rings after their grace period */
+
+struct pfr_net {
+	struct hlist_head devs;	    /* struct pfr_dev; RTNL */
+	struct list_head any_rings; /* rings bound to every device; RTNL */
+	struct list_head clusters;  /* RTNL */
+	struct pfr_frags *frags;    /* where first fragments went (frag.c) */
+	struct proc_dir_entry *proc, *proc_stats;
+	atomic_t rings;
+	atomic_t next_ring_id;
+};
+
+/*
+ * A lane as the kernel knows it. prod, cons and the counters here are the
+ * truth; the shared pages only ever get copies, and of the reader's page only
+ * one value is ever taken: cons, after a range check.
+ */
+struct pfr_lane {
+	spinlock_t lock;
+	bool full;
+	u32 pending;	   /* packets since the last wake-up */
+	u64 pending_bytes; /* and what they take */
+	u64 ripe;	   /* poll() answers as long as the reader is before this position */
+	u64 prod;
+	u64 cons;
+	u64 accepted;
+	u64 drops;
+	u64 data_size;
+	u8 *data;
+	struct pfr_lane_prod *shared_prod;
+	struct pfr_lane_cons *shared_cons;
+	/* Cold. */
+	void *map; /* prod page, cons page, data and its alias, in a row */
+	struct page **pages;
+	u32 npages; /* pages owned: 2 + data; the slack behind data shows data's front again */
+} ____cacheline_aligned_in_smp;
+
+struct pfr_ring_counters {
+	u64 filtered;
+	u64 sampled_out;
+};
+
+/* How long a packet waits for the watermark unless PFR_SO_WATERMARK_TIMEOUT says otherwise. */
+#define PFR_WATERMARK_MS 5
+
+#define PFR_DIR_RX BIT(0)
+#define PFR_DIR_TX BIT(1)
+
+struct pfr_ring {
+	struct sock sk; /* first: sk_alloc() makes the whole */
+
+	/* Read for every packet. */
+	bool active;
+	bool discard_injected;
+	u8 directions; /* PFR_DIR_*, mode and direction together */
+	u8 timestamp;  /* PFR_TS_* */
+	u32 caplen;
+	u32 sampling;
+	u32 nlanes;
+	struct pfr_lane *lanes; /* set once, then until the ring is freed */
+	struct pfr_ring_counters __percpu *counters;
+	u32 watermark;
+	u32 cookie; /* marks what this ring sent, never 0 */
+
+	/* Written while somebody sleeps. */
+	atomic_t timer_armed;
+	u32 watermark_ms;
+	atomic64_t wakeups;
+	struct hrtimer timer;
+
+	atomic64_t sampled; /* packets that came to sampling */
+	atomic64_t tx, tx_errors;
+
+	/* Settings. */
+	struct mutex mutex;
+	struct pfr_net *pn;
+	struct list_head subs;	       /* this ring's subscriptions; RTNL */
+	struct list_head any_node;     /* in pn->any_rings; RTNL */
+	struct pfr_cluster *cluster;   /* RTNL */
+	struct list_head cluster_node; /* in cluster->rings */
+	u32 consumer;
+	int ifindex; /* 0: any; RTNL */
+	u64 queues;
+	bool bound, gone, shut, promisc;
+	u8 direction, mode;
+	u32 id;
+	pid_t pid; /* as its namespace saw it */
+	char device[IFNAMSIZ];
+	char appl_name[32];
+	char *appl_stats; /* mutex */
+	struct proc_dir_entry *proc, *proc_stats;
+	u64 lane_stride;
+	struct user_struct *user;
+	u64 locked_pages;
+	struct rcu_work free_work;
+};
+
+static inline struct pfr_ring *pfr_ring(struct sock *sk)
+{
+	return (struct pfr_ring *)sk;
+}
+
+/* One ring's interest in one device. */
+struct pfr_sub {
+	struct hlist_node node;	    /* in dev->subs, from birth to death; RCU */
+	struct list_head ring_node; /* in ring->subs */
+	bool grouped;		    /* packets come through a group; written under RTNL */
+	struct pfr_ring *ring;
+	struct pfr_dev *dev;
+	u64 queues;
+	struct rcu_head rcu;
+};
+
+/* The members of one cluster on one device; replaced whole when they change. */
+struct pfr_group {
+	struct hlist_node node;	     /* in dev->groups */
+	struct pfr_cluster *cluster; /* for the writers only; they hold RTNL */
+	struct rcu_head rcu;
+	u32 type, options;
+	u32 count;
+	atomic_t turn;		  /* round robin */
+	struct pfr_sub *member[]; /* ordered by consumer id */
+};
+
+struct pfr_dev {
+	struct hlist_node node; /* in pn->devs */
+	struct pfr_net *pn;
+	struct net_device *dev; /* held */
+	struct packet_type hook;
+	struct hlist_head subs;	  /* RCU */
+	struct hlist_head groups; /* RCU */
+	bool swallows;		  /* transparent mode 2: our rx handler is on the device */
+	struct rcu_head rcu;
+};
+
+/* A cluster lives as long as it has members, whatever their devices. RTNL. */
+struct pfr_cluster {
+	struct list_head node;	/* in pn->clusters */
+	struct list_head rings; /* by ring->cluster_node */
+	u32 id, type, options;
+	u32 members;
+	kuid_t owner; /* who came first; others need CAP_NET_ADMIN */
+};
+
+/* The addresses and ports of one packet, outer or inner. */
+struct pfr_tuple {
+	struct in6_addr src, dst; /* IPv4 in the first word */
+	__be16 sport, dport;
+	u8 version; /* 4, 6, or 0: not IP */
+	u8 proto;
+	bool has_ports;
+	bool fragment; /* any fragment */
+	bool first;    /* of a fragmented datagram */
+	u32 frag_id;
+};
+
+struct pfr_parsed {
+	u8 dmac[ETH_ALEN], smac[ETH_ALEN];
+	u16 eth_type;
+	u16 vlan_id;
+	bool has_inner;
+	u32 tunnel_id;
+	struct pfr_tuple outer, inner;
+};
+
+/* One packet on its way to the rings. */
+struct pfr_frame {
+	struct sk_buff *skb; /* data at the first byte of the frame */
+	u32 len;	     /* of the frame without a stripped tag */
+	u16 queue;	     /* + 1, 0 not known */
+	u16 tci, tpid;	     /* tpid 0: no tag was stripped */
+	u8 direction;	     /* PFR_DIR_RX or _TX */
+	u8 flags;	     /* PFR_REC_* */
+	u32 ifindex;
+	u32 hash;
+	bool looping; /* will be received as well: the loopback device's sent packets */
+	bool parsed_valid, parsed_inner;
+	u64 ts[2]; /* PFR_TS_SYSTEM and _COARSE, once asked for */
+	struct pfr_parsed parsed;
+};
+
+/* ring.c */
+int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req);
+void pfr_ring_free(struct pfr_ring *ring);
+int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma);
+bool pfr_ring_put(struct pfr_ring *ring, struct pfr_frame *f, u32 caplen, bool count_drop);
+u32 pfr_ring_queued(struct pfr_ring *ring, u32 enough);
+u64 pfr_ring_sum(struct pfr_ring *ring, bool drops);
+
+/* wake.c */
+void pfr_wake_init(struct pfr_ring *ring);
+void pfr_wake_stop(struct pfr_ring *ring);
+void pfr_wake_check(struct pfr_ring *ring, struct pfr_lane *lane);
+__poll_t pfr_wake_poll(struct pfr_ring *ring);
+
+/* device.c */
+int pfr_device_bind(struct pfr_ring *ring, int ifindex, u64 queues);
+void pfr_device_unbind(struct pfr_ring *ring);
+int pfr_device_promisc(struct pfr_ring *ring, bool on);
+void pfr_device_refresh(struct pfr_ring *ring);
+struct net_device *pfr_device_get(struct pfr_ring *ring);
+extern struct notifier_block pfr_device_notifier;
+
+/* capture.c */
+int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
+		     struct net_device *orig);
+rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb);
+bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop);
+const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner);
+
+/* parse.c, hash.c */
+void pfr_parse(const struct sk_buff *skb, u16 stripped_vlan, bool inner, struct pfr_parsed *p);
+u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags);
+u32 pfr_hash_host(const struct pfr_tuple *t, bool dst);
+bool pfr_hash_wants_inner(u32 type);
+
+/* frag.c */
+struct pfr_frags *pfr_frags_create(void);
+void pfr_frags_destroy(struct pfr_frags *frags);
+void pfr_frags_learn(struct pfr_frags *frags, const struct pfr_tuple *t);
+bool pfr_frags_find(struct pfr_frags *frags, struct pfr_tuple *t);
+
+/* cluster.c */
+int pfr_cluster_join(struct pfr_ring *ring, const struct pfr_cluster_req *req);
+int pfr_cluster_leave(struct pfr_ring *ring);
+int pfr_cluster_regroup(struct pfr_dev *d, struct pfr_cluster *c, gfp_t gfp);
+void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f, struct pfr_frags *frags);
+
+/* socket.c */
+int pfr_socket_init(void);
+void pfr_socket_exit(void);
+
+/* sockopt.c */
+int pfr_setsockopt(struct socket *sock, int level, int optname, sockptr_t val, unsigned int len);
+int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val, int __user *len);
+
+/* tx.c */
+int pfr_tx_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+bool pfr_tx_sent_by(const struct pfr_ring *ring, struct sk_buff *skb);
+
+/* proc.c */
+int pfr_proc_net_init(struct net *net, struct pfr_net *pn);
+void pfr_proc_net_exit(struct net *net, struct pfr_net *pn);
+void pfr_proc_add(struct pfr_ring *ring);
+void pfr_proc_remove(struct pfr_ring *ring);
+
+/* main.c */
+struct pfr_net *pfr_net(struct net *net);
+
+#endif /* PFR_H */

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ring.c - the memory of a ring and the one way into it.
+ *
+ * Layout and barriers (A) to (E) are drawn in uapi/pf_ring.h. A ring has a
+ * lane per CPU, so lane->lock is uncontended; it is always taken, because
+ * neither a queue count nor an affinity mask proves that one CPU is enough.
+ * pfr_ring_put() runs in an RCU section with bottom halves off; the rest in
+ * process context under ring->mutex, except mmap, which has its own rule.
+ *
+ * The slack behind a lane's data is not memory of its own: it shows the first
+ * pages of data a second time, to the kernel and to the reader, so a record
+ * that runs over the end continues at the front without either noticing.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/if_vlan.h>
+#include <linux/vmalloc.h>
+
+#include "pfr.h"
+
+static_assert(PAGE_SIZE == 4096, "the ring format needs pages of 4096 bytes");
+
+#define SLACK_PAGES (PFR_LANE_SLACK / PAGE_SIZE)
+#define MAX_FRAME (ETH_FRAME_LEN + VLAN_HLEN) /* what min_num_slots counts in */
+
+/* Charges n pages to the user as BPF maps and AF_XDP do: RLIMIT_MEMLOCK. */
+static int ring_charge(struct pfr_ring *ring, u64 n)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	unsigned long old, new;
+
+	if (n > totalram_pages() / 2)
+		return -ENOMEM;
+	ring->user = get_uid(current_user());
+	ring->locked_pages = n;
+	if (capable(CAP_IPC_LOCK)) {
+		atomic_long_add(n, &ring->user->locked_vm);
+		return 0;
+	}
+	do {
+		old = atomic_long_read(&ring->user->locked_vm);
+		new = old + n;
+		if (new > limit) {
+			free_uid(ring->user);
+			ring->user = NULL;
+			return -ENOBUFS;
+		}
+	} while (atomic_long_cmpxchg(&ring->user->locked_vm, old, new) != old);
+	return 0;
+}
+
+static void ring_uncharge(struct pfr_ring *ring)
+{
+	if (!ring->user)
+		return;
+	atomic_long_sub(ring->locked_pages, &ring->user->locked_vm);
+	free_uid(ring->user);
+	ring->user = NULL;
+}
+
+static void lane_free(struct pfr_lane *lane)
+{
+	u32 i;
+
+	if (lane->map)
+		vunmap(lane->map);
+	for (i = 0; lane->pages && i < lane->npages; i++)
+		__free_page(lane->pages[i]);
+	kvfree(lane->pages);
+}
+
+static int lane_alloc(struct pfr_lane *lane, u64 data_size)
+{
+	/* NORETRY: a ring that is too large fails, it does not start the OOM killer. */
+	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN | PFR_GFP_ACCOUNT;
+	u32 data_pages = data_size >> PAGE_SHIFT;
+	u32 shown = 2 + data_pages + SLACK_PAGES;
+	u32 i;
+
+	spin_lock_init(&lane->lock);
+	lane->data_size = data_size;
+	lane->pages = kvcalloc(shown, sizeof(*lane->pages), GFP_KERNEL_ACCOUNT);
+	if (!lane->pages)
+		return -ENOMEM;
+	for (i = 0; i < 2 + data_pages; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		lane->pages[i] = alloc_page(gfp);
+		if (!lane->pages[i])
+			return -ENOMEM;
+		lane->npages++;
+		cond_resched();
+	}
+	for (; i < shown; i++)
+		lane->pages[i] = lane->pages[2 + (i - 2) % data_pages];
+	lane->map = vmap(lane->pages, shown, VM_MAP, PAGE_KERNEL);
+	if (!lane->map)
+		return -ENOMEM;
+	lane->shared_prod = lane->map;
+	lane->shared_cons = lane->map + PAGE_SIZE;
+	lane->data = lane->map + PFR_LANE_DATA;
+	return 0;
+}
+
+void pfr_ring_free(struct pfr_ring *ring)
+{
+	u32 i;
+
+	for (i = 0; ring->lanes && i < ring->nlanes; i++)
+		lane_free(&ring->lanes[i]);
+	kvfree(ring->lanes);
+	ring->lanes = NULL;
+	ring_uncharge(ring);
+}
+
+/* Bytes of one lane: what is asked for or what the slots need, and room for one whole record. */
+static u64 lane_bytes(const struct pfr_ring_req *req)
+{
+	u64 bytes = req->lane_bytes;
+
+	if (!bytes)
+		bytes = (u64)pfr_min_num_slots * PFR_REC_SIZE(min_t(u32, req->caplen, MAX_FRAME));
+	bytes = max_t(u64, bytes, PFR_REC_SIZE(req->caplen + VLAN_HLEN));
+	return roundup_pow_of_two(max_t(u64, bytes, PFR_RING_MIN_LANE));
+}
+
+/* Once in a ring's life, so the packet path never sees its memory change. */
+int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req)
+{
+	u32 nlanes = req->lanes ?: num_online_cpus();
+	struct pfr_lane *lanes;
+	u64 bytes;
+	int err;
+	u32 i;
+
+	lockdep_assert_held(&ring->mutex);
+	if (ring->lanes)
+		return -EBUSY;
+	if (!req->caplen || req->caplen > MAX_CAPLEN || nlanes > nr_cpu_ids ||
+	    req->lane_bytes > PFR_RING_MAX_LANE)
+		return -EINVAL;
+	bytes = lane_bytes(req);
+	err = ring_charge(ring, nlanes * ((bytes >> PAGE_SHIFT) + 2));
+	if (err)
+		return err;
+	lanes = kvcalloc(nlanes, sizeof(*lanes), GFP_KERNEL_ACCOUNT);
+	if (!lanes) {
+		ring_uncharge(ring);
+		return -ENOMEM;
+	}
+	for (i = 0; i < nlanes; i++) {
+		err = lane_alloc(&lanes[i], bytes);
+		if (err)
+			goto err_lanes;
+		lanes[i].shared_prod->magic = PFR_RING_MAGIC;
+		lanes[i].shared_prod->abi = PF_RING_ABI_VERSION;
+		lanes[i].shared_prod->data_size = bytes;
+		lanes[i].shared_prod->lane = i;
+		lanes[i].shared_prod->lanes = nlanes;
+	}
+	ring->caplen = req->caplen;
+	ring->nlanes = nlanes;
+	ring->lane_stride = PFR_LANE_DATA + bytes + PFR_LANE_SLACK;
+	/* Pairs with smp_load_acquire() of pfr_ring_mmap(); the packet path waits for active. */
+	smp_store_release(&ring->lanes, lanes);
+	return 0;
+
+err_lanes:
+	for (i = 0; i < nlanes; i++)
+		lane_free(&lanes[i]);
+	kvfree(lanes);
+	ring_uncharge(ring);
+	return err;
+}
+
+/*
+ * The reader's page may be mapped writable, alone. Everything else is read-only
+ * for good: mprotect() cannot add what VM_MAYWRITE does not allow. Called with
+ * mmap_lock held; lanes never change once set, so no lock of ours is needed,
+ * and the mapping holds the file, so they outlive it.
+ */
+int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma)
+{
+	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
+	u64 stride, page, pages = vma_pages(vma);
+	u32 lane;
+
+	if (!lanes)
+		return -EINVAL;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	stride = ring->lane_stride >> PAGE_SHIFT;
+	lane = min_t(u64, div64_u64(vma->vm_pgoff, stride), ring->nlanes);
+	if (lane >= ring->nlanes)
+		return -EINVAL;
+	page = vma->vm_pgoff - lane * stride;
+	if (pages > stride - page)
+		return -EINVAL;
+	if (page != 1 || pages != 1) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		pfr_vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	pfr_vm_flags_clear(vma, VM_MAYEXEC);
+	return vm_map_pages_zero(vma, lanes[lane].pages + page, stride - page);
+}
+
+/*
+ * Takes the reader's position if it can be true: not before the last one and
+ * not beyond what was produced. Anything else is the reader's own problem; the
+ * last good value stays.
+ */
+static void lane_refresh(struct pfr_lane *lane)
+{
+	u64 cons = smp_load_acquire(&lane->shared_cons->cons); /* A, pairs with B in lane.c */
+
+	if (cons - lane->cons <= lane->prod - lane->cons)
+		lane->cons = cons;
+}
+
+/*
+ * A lane that had to refuse a packet is full until the reader has taken
+ * something: a shorter packet does not slip in before the ones that were lost.
+ */
+static bool lane_has_room(struct pfr_lane *lane, u64 need)
+{
+	u64 old = lane->cons;
+
+	lane_refresh(lane);
+	if (lane->cons != old || lane->cons == lane->prod)
+		lane->full = false;
+	if (lane->prod + need - lane->cons > lane->data_size)
+		lane->full = true;
+	return !lane->full;
+}
+
+/* Copies len bytes of the frame; tagged: with the stripped tag back behind the addresses. */
+static void frame_copy(u8 *to, const struct pfr_frame *f, u32 len, bool tagged)
+{
+	const struct sk_buff *skb = f->skb;
+	u32 off = 0;
+
+	if (tagged) {
+		__be16 *tag = (__be16 *)(to + 2 * ETH_ALEN);
+
+		off = 2 * ETH_ALEN;
+		skb_copy_bits(skb, 0, to, off);
+		tag[0] = htons(f->tpid);
+		tag[1] = htons(f->tci);
+		to += off + VLAN_HLEN;
+		len -= off + VLAN_HLEN;
+	}
+	if (likely(off + len <= skb_headlen(skb)))
+		memcpy(to, skb->data + off, len);
+	else
+		skb_copy_bits(skb, off, to, len);
+}
+
+static u64 frame_time(struct pfr_frame *f, u8 clock, u8 *flags)
+{
+	if (clock == PFR_TS_HARDWARE) {
+		ktime_t hw = skb_hwtstamps(f->skb)->hwtstamp;
+
+		if (hw) {
+			*flags |= PFR_REC_TS_HW;
+			return ktime_to_ns(hw);
+		}
+		clock = PFR_TS_SYSTEM;
+	}
+	if (!f->ts[clock]) {
+		if (f->skb->tstamp)
+			f->ts[clock] = ktime_to_ns(f->skb->tstamp);
+		else if (clock == PFR_TS_COARSE)
+			f->ts[clock] = ktime_get_coarse_real_ns();
+		else
+			f->ts[clock] = ktime_get_real_ns();
+	}
+	return f->ts[clock];
+}
+
+/*
+ * Writes one record with at most caplen bytes of the untagged frame. False if
+ * there is no room; the loss is counted unless another ring may take it.
+ */
+bool pfr_ring_put(struct pfr_ring *ring, struct pfr_frame *f, u32 caplen, bool count_drop)
+{
+	u32 cpu = smp_processor_id();
+	bool tagged = f->tpid && min(caplen + VLAN_HLEN, ring->caplen) >= 2 * ETH_ALEN + VLAN_HLEN;
+	struct pfr_lane *lane;
+	struct pfr_rec *rec;
+	u64 need;
+	u8 flags = f->flags;
+
+	caplen = min(caplen + (tagged ? VLAN_HLEN : 0), ring->caplen);
+	need = PFR_REC_SIZE(caplen);
+	lane = &ring->lanes[cpu < ring->nlanes ? cpu : cpu % ring->nlanes];
+
+	spin_lock(&lane->lock);
+	if (unlikely(lane->full || lane->prod + need - lane->cons > lane->data_size) &&
+	    !lane_has_room(lane, need)) {
+		if (count_drop)
+			WRITE_ONCE(lane->shared_prod->drops, ++lane->drops);
+		spin_unlock(&lane->lock);
+		pfr_wake_check(ring, lane);
+		return false;
+	}
+	rec = (struct pfr_rec *)(lane->data + (lane->prod & (lane->data_size - 1)));
+	rec->ts_ns = frame_time(f, ring->timestamp, &flags); /* C: the whole record */
+	rec->caplen = caplen;
+	rec->len = f->len + (f->tpid ? VLAN_HLEN : 0);
+	rec->ifindex = f->ifindex;
+	rec->hash = f->hash;
+	rec->vlan_tci = f->tci;
+	rec->vlan_tpid = f->tpid;
+	rec->pkttype = f->skb->pkt_type;
+	rec->flags = flags | (tagged ? PFR_REC_VLAN : 0);
+	rec->queue = f->queue;
+	frame_copy((u8 *)(rec + 1), f, caplen, tagged);
+
+	lane->prod += need;
+	lane->pending++;
+	lane->pending_bytes += need;
+	WRITE_ONCE(lane->shared_prod->accepted, ++lane->accepted);
+	smp_store_release(&lane->shared_prod->prod, lane->prod); /* E, pairs with D in lane.c */
+	spin_unlock(&lane->lock);
+	pfr_wake_check(ring, lane);
+	return true;
+}
+
+/*
+ * How many packets wait to be read; stops counting at enough. Walks records
+ * that the reader may free meanwhile: a hostile one only gets a wrong count,
+ * for every step stays inside the lane and there are at most enough of them.
+ */
+u32 pfr_ring_queued(struct pfr_ring *ring, u32 enough)
+{
+	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
+	u32 i, n = 0;
+
+	for (i = 0; lanes && i < ring->nlanes && n < enough; i++) {
+		struct pfr_lane *lane = &lanes[i];
+		u64 prod = smp_load_acquire(&lane->shared_prod->prod);
+		u64 cons = READ_ONCE(lane->shared_cons->cons);
+
+		if (prod - cons > lane->data_size)
+			continue;
+		while (cons < prod && n < enough) {
+			u64 at = cons & (lane->data_size - 1) & ~(u64)(PFR_REC_ALIGN - 1);
+			struct pfr_rec *rec = (struct pfr_rec *)(lane->data + at);
+
+			cons += PFR_REC_SIZE(READ_ONCE(rec->caplen));
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Packets accepted, or dropped, by all lanes. */
+u64 pfr_ring_sum(struct pfr_ring *ring, bool drops)
+{
+	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; lanes && i < ring->nlanes; i++) {
+		spin_lock_bh(&lanes[i].lock);
+		sum += drops ? lanes[i].drops : lanes[i].accepted;
+		spin_unlock_bh(&lanes[i].lock);
+	}
+	return sum;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sockopt.c - a socket's options, checked and put in force.
+ *
+ * Process context. A value is copied from user space in full, checked, and
+ * only then does a lock come: RTNL for what concerns devices and clusters,
+ * ring->mutex for the rest.
+ */
+#include <linux/ctype.h>
+#include <linux/rtnetlink.h>
+
+#include "pfr.h"
+
+#define APPL_STATS_MAX 4095
+
+static int get_int(sockptr_t val, unsigned int len, int *n)
+{
+	if (len != sizeof(*n))
+		return -EINVAL;
+	return copy_from_sockptr(n, val, sizeof(*n)) ? -EFAULT : 0;
+}
+
+/* Text of at most max characters, made printable ASCII: it is shown in /proc. */
+static char *get_text(sockptr_t val, unsigned int len, unsigned int max, bool lines)
+{
+	char *text, *c;
+
+	if (len > max)
+		return ERR_PTR(-EINVAL);
+	text = kzalloc(len + 1, GFP_KERNEL_ACCOUNT);
+	if (!text)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_sockptr(text, val, len)) {
+		kfree(text);
+		return ERR_PTR(-EFAULT);
+	}
+	for (c = text; *c; c++)
+		if ((!isascii(*c) || !isprint(*c)) && !(lines && (*c == '\n' || *c == '\t')))
+			*c = '?';
+	return text;
+}
+
+/* Which way packets must go to be of interest, after mode and direction. */
+static void set_directions(struct pfr_ring *ring)
+{
+	u8 dirs = PFR_DIR_RX | PFR_DIR_TX;
+
+	if (ring->direction == rx_only_direction)
+		dirs = PFR_DIR_RX;
+	else if (ring->direction == tx_only_direction)
+		dirs = PFR_DIR_TX;
+	if (ring->mode == send_only_mode || ring->mode == management_only_mode)
+		dirs = 0;
+	WRITE_ONCE(ring->directions, dirs);
+	pfr_device_refresh(ring);
+}
+
+static int set_activate(struct pfr_ring *ring)
+{
+	struct pfr_ring_req req = {.caplen = ETH_FRAME_LEN + 4};
+	int err = 0;
+
+	mutex_lock(&ring->mutex);
+	if (!ring->lanes)
+		err = pfr_ring_alloc(ring, &req);
+	if (!err)
+		smp_store_release(&ring->active, true);
+	mutex_unlock(&ring->mutex);
+	return err;
+}
+
+static int set_ring(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	struct pfr_ring_req req;
+	int err;
+
+	if (len != sizeof(req))
+		return -EINVAL;
+	if (copy_from_sockptr(&req, val, sizeof(req)))
+		return -EFAULT;
+	mutex_lock(&ring->mutex);
+	err = pfr_ring_alloc(ring, &req);
+	mutex_unlock(&ring->mutex);
+	return err;
+}
+
+static int set_cluster(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	struct pfr_cluster_req req;
+	int err;
+
+	if (len != sizeof(req))
+		return -EINVAL;
+	if (copy_from_sockptr(&req, val, sizeof(req)))
+		return -EFAULT;
+	rtnl_lock();
+	err = pfr_cluster_join(ring, &req);
+	rtnl_unlock();
+	return err;
+}
+
+static int set_name(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	char *text = get_text(val, len, sizeof(ring->appl_name) - 1, false);
+
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	mutex_lock(&ring->mutex);
+	strscpy(ring->appl_name, text, sizeof(ring->appl_name));
+	mutex_unlock(&ring->mutex);
+	kfree(text);
+	return 0;
+}
+
+static int set_stats_text(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	char *text = get_text(val, len, APPL_STATS_MAX, true);
+
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	mutex_lock(&ring->mutex);
+	swap(ring->appl_stats, text);
+	mutex_unlock(&ring->mutex);
+	kfree(text);
+	return 0;
+}
+
+static int set_promisc(struct pfr_ring *ring, int on)
+{
+	int err;
+
+	if (!ns_capable(sock_net(&ring->sk)->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	rtnl_lock();
+	err = pfr_device_promisc(ring, on);
+	rtnl_unlock();
+	return err;
+}
+
+/* direction < 0 or mode < 0: stays as it is. */
+static int set_way(struct pfr_ring *ring, int direction, int mode)
+{
+	rtnl_lock();
+	if (direction >= 0)
+		ring->direction = direction;
+	if (mode >= 0)
+		WRITE_ONCE(ring->mode, mode);
+	set_directions(ring);
+	rtnl_unlock();
+	return 0;
+}
+
+static int set_number(struct pfr_ring *ring, int optname, int n)
+{
+	switch (optname) {
+	case PFR_SO_SAMPLING:
+		if (n < 1)
+			return -EINVAL;
+		WRITE_ONCE(ring->sampling, n);
+		return 0;
+	case PFR_SO_DIRECTION:
+		if (n < rx_and_tx_direction || n > tx_only_direction)
+			return -EINVAL;
+		return set_way(ring, n, -1);
+	case PFR_SO_SOCKET_MODE:
+		if (n < send_and_recv_mode || n > management_only_mode)
+			return -EINVAL;
+		return set_way(ring, -1, n);
+	case PFR_SO_DISCARD_INJECTED:
+		WRITE_ONCE(ring->discard_injected, n);
+		return 0;
+	case PFR_SO_WATERMARK:
+		if (n < 1 || n > U16_MAX)
+			return -EINVAL;
+		WRITE_ONCE(ring->watermark, n);
+		return 0;
+	case PFR_SO_WATERMARK_TIMEOUT:
+		if (n < 1 || n > 60 * MSEC_PER_SEC)
+			return -EINVAL;
+		WRITE_ONCE(ring->watermark_ms, n);
+		return 0;
+	case PFR_SO_TIMESTAMP:
+		if (n < PFR_TS_SYSTEM || n > PFR_TS_HARDWARE)
+			return -EINVAL;
+		WRITE_ONCE(ring->timestamp, n);
+		return 0;
+	case PFR_SO_PROMISC:
+		return set_promisc(ring, n);
+	}
+	return -ENOPROTOOPT;
+}
+
+int pfr_setsockopt(struct socket *sock, int level, int optname, sockptr_t val, unsigned int len)
+{
+	struct pfr_ring *ring = pfr_ring(sock->sk);
+	int err, n;
+
+	if (level != SOL_PF_RING)
+		return -ENOPROTOOPT;
+	switch (optname) {
+	case PFR_SO_CLUSTER_JOIN:
+		return set_cluster(ring, val, len);
+	case PFR_SO_CLUSTER_LEAVE:
+		rtnl_lock();
+		err = pfr_cluster_leave(ring);
+		rtnl_unlock();
+		return err;
+	case PFR_SO_ACTIVATE:
+		return set_activate(ring);
+	case PFR_SO_DEACTIVATE:
+		WRITE_ONCE(ring->active, false);
+		return 0;
+	case PFR_SO_SHUTDOWN:
+		WRITE_ONCE(ring->active, false);
+		WRITE_ONCE(ring->shut, true);
+		ring->sk.sk_state_change(&ring->sk);
+		return 0;
+	case PFR_SO_SYNC:
+		synchronize_net();
+		return 0;
+	case PFR_SO_RING:
+		return set_ring(ring, val, len);
+	case PFR_SO_APPL_NAME:
+		return set_name(ring, val, len);
+	case PFR_SO_APPL_STATS:
+		return set_stats_text(ring, val, len);
+	}
+	err = get_int(val, len, &n);
+	return err ?: set_number(ring, optname, n);
+}
+
+static void info_fill(struct pfr_ring *ring, struct pfr_info *info)
+{
+	info->abi = PF_RING_ABI_VERSION;
+	info->version = RING_VERSION_NUM;
+	info->min_num_slots = pfr_min_num_slots;
+	info->transparent_mode = pfr_transparent_mode;
+	mutex_lock(&ring->mutex);
+	if (ring->lanes) {
+		info->caplen = ring->caplen;
+		info->lanes = ring->nlanes;
+		info->lane_data = ring->lanes[0].data_size;
+		info->lane_stride = ring->lane_stride;
+	}
+	mutex_unlock(&ring->mutex);
+}
+
+static void stats_fill(struct pfr_ring *ring, struct pfr_stats *stats)
+{
+	int cpu;
+
+	stats->recv = pfr_ring_sum(ring, false);
+	stats->drop = pfr_ring_sum(ring, true);
+	for_each_possible_cpu(cpu)
+	{
+		const struct pfr_ring_counters *c = per_cpu_ptr(ring->counters, cpu);
+
+		stats->filtered += READ_ONCE(c->filtered);
+		stats->sampled_out += READ_ONCE(c->sampled_out);
+	}
+	stats->wakeups = atomic64_read(&ring->wakeups);
+	stats->tx = atomic64_read(&ring->tx);
+	stats->tx_errors = atomic64_read(&ring->tx_errors);
+}
+
+int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val, int __user *len)
+{
+	struct pfr_ring *ring = pfr_ring(sock->sk);
+	union {
+		u32 n;
+		u8 addr[ETH_ALEN];
+		struct pfr_info info;
+		struct pfr_stats stats;
+	} u = {};
+	struct net_device *dev;
+	int room, size = sizeof(u.n);
+
+	if (level != SOL_PF_RING)
+		return -ENOPROTOOPT;
+	if (get_user(room, len))
+		return -EFAULT;
+	switch (optname) {
+	case PFR_SO_VERSION:
+		u.n = RING_VERSION_NUM;
+		break;
+	case PFR_SO_RING_ID:
+		u.n = ring->id;
+		break;
+	case PFR_SO_QUEUED:
+		u.n = pfr_ring_queued(ring, PFR_MAX_QUEUED);
+		break;
+	case PFR_SO_CHANNELS:
+	case PFR_SO_DEVICE_ADDR:
+		dev = pfr_device_get(ring);
+		if (!dev)
+			return -ENODEV;
+		if (optname == PFR_SO_CHANNELS) {
+			u.n = max_t(u32, 1, READ_ONCE(dev->real_num_rx_queues));
+		} else {
+			size = sizeof(u.addr);
+			memcpy(u.addr, dev->dev_addr, min_t(int, size, dev->addr_len));
+		}
+		dev_put(dev);
+		break;
+	case PFR_SO_INFO:
+		size = sizeof(u.info);
+		info_fill(ring, &u.info);
+		break;
+	case PFR_SO_STATS:
+		size = sizeof(u.stats);
+		stats_fill(ring, &u.stats);
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	if (room < size)
+		return -EINVAL;
+	if (copy_to_user(val, &u, size) || put_user(size, len))
+		return -EFAULT;
+	return 0;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * wake.c - when a sleeping reader is woken.
+ *
+ * At once when the watermark is reached (packets, or half of a lane in bytes);
+ * otherwise by a timer, so that one packet is never held back longer than
+ * watermark_ms. Nothing here runs while the reader does not sleep, except one
+ * barrier and one load per packet. pfr_wake_check() is called by producers in
+ * an RCU section with bottom halves off, the timer in softirq, poll() in
+ * process context.
+ */
+#include "pfr.h"
+
+/* From here on poll() tells of all that is queued now, until the reader has taken it. */
+static void wake_ripen(struct pfr_ring *ring)
+{
+	u32 i;
+
+	for (i = 0; i < ring->nlanes; i++)
+		WRITE_ONCE(ring->lanes[i].ripe, READ_ONCE(ring->lanes[i].prod));
+}
+
+static bool wake_is_ripe(struct pfr_ring *ring)
+{
+	u32 i;
+
+	for (i = 0; i < ring->nlanes; i++)
+		if (READ_ONCE(ring->lanes[i].shared_cons->cons) < READ_ONCE(ring->lanes[i].ripe))
+			return true;
+	return false;
+}
+
+static void wake_reader(struct pfr_ring *ring)
+{
+	wake_ripen(ring);
+	atomic64_inc(&ring->wakeups);
+	ring->sk.sk_data_ready(&ring->sk);
+}
+
+static enum hrtimer_restart wake_timer(struct hrtimer *timer)
+{
+	struct pfr_ring *ring = container_of(timer, struct pfr_ring, timer);
+
+	/*
+	 * Full barrier: a packet that comes after the look at the lanes sees 0
+	 * here and arms the timer anew.
+	 */
+	atomic_xchg(&ring->timer_armed, 0);
+	if (pfr_ring_queued(ring, 1))
+		wake_reader(ring);
+	return HRTIMER_NORESTART;
+}
+
+static void wake_arm(struct pfr_ring *ring)
+{
+	if (!atomic_read(&ring->timer_armed) && !atomic_xchg(&ring->timer_armed, 1))
+		hrtimer_start(&ring->timer, ms_to_ktime(READ_ONCE(ring->watermark_ms)),
+			      HRTIMER_MODE_REL_SOFT);
+}
+
+/* F of uapi/pf_ring.h: skwq_has_sleeper() has the barrier that pairs with sock_poll_wait()'s. */
+void pfr_wake_check(struct pfr_ring *ring, struct pfr_lane *lane)
+{
+	struct socket_wq *wq = rcu_dereference(ring->sk.sk_wq);
+
+	if (!skwq_has_sleeper(wq))
+		return;
+	if (READ_ONCE(lane->pending) >= READ_ONCE(ring->watermark) ||
+	    READ_ONCE(lane->pending_bytes) > lane->data_size / 2) {
+		WRITE_ONCE(lane->pending, 0);
+		WRITE_ONCE(lane->pending_bytes, 0);
+		wake_reader(ring);
+	} else {
+		wake_arm(ring);
+	}
+}
+
+/* After sock_poll_wait(). Once something was told to the reader, it stays told until it is read. */
+__poll_t pfr_wake_poll(struct pfr_ring *ring)
+{
+	u32 watermark = READ_ONCE(ring->watermark);
+	u32 queued;
+
+	if (!smp_load_acquire(&ring->lanes))
+		return 0;
+	if (wake_is_ripe(ring))
+		return EPOLLIN | EPOLLRDNORM;
+	queued = pfr_ring_queued(ring, watermark);
+	if (queued >= watermark) {
+		wake_ripen(ring);
+		return EPOLLIN | EPOLLRDNORM;
+	}
+	if (queued)
+		wake_arm(ring);
+	return 0;
+}
+
+void pfr_wake_init(struct pfr_ring *ring)
+{
+	ring->watermark = DEFAULT_POLL_WATERMARK;
+	ring->watermark_ms = PFR_WATERMARK_MS;
+	pfr_hrtimer_setup(&ring->timer, wake_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+}
+
+/* After the grace period of the last subscription: nobody arms it any more. */
+void pfr_wake_stop(struct pfr_ring *ring)
+{
+	hrtimer_cancel(&ring->timer);
+}
