@@ -281,6 +281,11 @@ int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_m
 	return n > 0;
 }
 
+u_int64_t pfri_afp_ifdrop(const struct pfri_ring *r, const struct pfri_afp *a)
+{
+	return r->opt.flags & PF_RING_PROMISC ? interface_drops(r) - a->ifdrop_base : 0;
+}
+
 void pfri_afp_stats(struct pfri_ring *r, struct pfri_afp *a, struct pfring_stats64 *st)
 {
 	struct tpacket_stats_v3 s = {0};
@@ -293,6 +298,5 @@ void pfri_afp_stats(struct pfri_ring *r, struct pfri_afp *a, struct pfring_stats
 	}
 	st->drop += atomic_load(&a->drops);
 	st->recv += atomic_load(&a->packets) - atomic_load(&a->drops);
-	if (r->opt.flags & PF_RING_PROMISC)
-		st->ifdrop += interface_drops(r) - a->ifdrop_base;
+	st->ifdrop += pfri_afp_ifdrop(r, a);
 }

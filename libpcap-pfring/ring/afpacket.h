@@ -77,6 +77,9 @@ int pfri_afp_send(struct pfri_ring *r, struct pfri_afp *a, const struct iovec *f
 int pfri_afp_send_stamped(struct pfri_ring *r, struct pfri_afp *a, const struct iovec *frame,
 			  struct timespec *ts);
 
+/* What the interface itself lost since the handle was opened in promiscuous mode. */
+u_int64_t pfri_afp_ifdrop(const struct pfri_ring *r, const struct pfri_afp *a);
+
 /* Brings packets and drops up to date. Any thread. */
 void pfri_afp_stats(struct pfri_ring *r, struct pfri_afp *a, struct pfring_stats64 *st);
 

@@ -55,8 +55,12 @@ enum pfri_cap {
 	PFRI_CAP_SELECT = 1 << 7, /* the descriptor becomes readable */
 	PFRI_CAP_KERNEL_VIEW = 1 << 8, /* filters see stripped tags as the kernel does */
 	PFRI_CAP_EOF = 1 << 9,
+	PFRI_CAP_SAMPLES = 1 << 11, /* the backend itself samples, see tell() */
 	PFRI_CAP_CUTS = 1 << 10, /* recv_batch itself cuts packets to opt.caplen */
 };
+
+/* Settings of r that a backend may want to know of. */
+enum pfri_setting { PFRI_SET_SAMPLING, PFRI_SET_WATERMARK, PFRI_SET_APPNAME };
 
 struct pfri_ops {
 	/* The packet's path first. */
@@ -108,6 +112,8 @@ struct pfri_ops {
 	 */
 	u_int (*inspect)(struct pfri_ring *r, struct pfring_details *d, struct pfring_lane *lanes,
 			 u_int max);
+	/* A setting in r has changed; 0, or why it cannot be so (pfri_fail). NULL: nobody to tell. */
+	int (*tell)(struct pfri_ring *r, enum pfri_setting what);
 	/* Frees everything open() took. Safe in a signal handler, see above. */
 	void (*close)(struct pfri_ring *r);
 };
@@ -184,7 +190,8 @@ struct pfri_ring {
 			 (type *)(void *)(r)->priv; }))
 
 /* Every backend. Which one a bare name tries first is handle.c's. */
-extern const struct pfri_ops pfri_bpf_ops, pfri_packet_ops, pfri_file_ops, pfri_pcap_ops;
+extern const struct pfri_ops pfri_kernel_ops, pfri_bpf_ops, pfri_packet_ops, pfri_file_ops,
+	pfri_pcap_ops;
 /* All of them, NULL at the end (handle.c). */
 extern const struct pfri_ops *const pfri_backends[];
 

@@ -18,11 +18,12 @@
 static _Atomic u_int32_t next_id = 1;
 
 const struct pfri_ops *const pfri_backends[] = {
-	&pfri_bpf_ops, &pfri_packet_ops, &pfri_file_ops, &pfri_pcap_ops, NULL,
+	&pfri_kernel_ops, &pfri_bpf_ops, &pfri_packet_ops, &pfri_file_ops, &pfri_pcap_ops, NULL,
 };
 
 /* What a bare interface name tries, best first. */
 static const struct pfri_ops *const ladder[] = {
+	&pfri_kernel_ops,
 	&pfri_bpf_ops,
 	&pfri_packet_ops,
 };

@@ -249,6 +249,11 @@ int pfring_set_socket_mode(pfring *ring, socket_mode mode)
 	return pfri_leave(r, 0);
 }
 
+static int told(struct pfri_ring *r, enum pfri_setting what)
+{
+	return r->ops->tell ? r->ops->tell(r, what) : 0;
+}
+
 int pfring_set_sampling_rate(pfring *ring, u_int32_t rate)
 {
 	struct pfri_ring *r = pfri_of(ring);
@@ -262,7 +267,7 @@ int pfring_set_sampling_rate(pfring *ring, u_int32_t rate)
 	r->sampling = rate;
 	r->sample_left = 0;
 	pfri_soft_update(r);
-	return pfri_leave(r, 0);
+	return pfri_leave(r, told(r, PFRI_SET_SAMPLING));
 }
 
 static int joined(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,
@@ -325,7 +330,7 @@ int pfring_set_poll_watermark(pfring *ring, u_int16_t watermark)
 	if (rc)
 		return rc;
 	r->watermark = watermark ? watermark : 1;
-	return pfri_leave(r, 0);
+	return pfri_leave(r, told(r, PFRI_SET_WATERMARK));
 }
 
 int pfring_set_poll_watermark_timeout(pfring *ring, u_int16_t poll_watermark_timeout)
@@ -336,7 +341,7 @@ int pfring_set_poll_watermark_timeout(pfring *ring, u_int16_t poll_watermark_tim
 	if (rc)
 		return rc;
 	r->watermark_timeout = poll_watermark_timeout;
-	return pfri_leave(r, 0);
+	return pfri_leave(r, told(r, PFRI_SET_WATERMARK));
 }
 
 int pfring_set_poll_duration(pfring *ring, u_int duration)
@@ -361,7 +366,7 @@ int pfring_set_application_name(pfring *ring, const char *name)
 	if (rc)
 		return rc;
 	snprintf(r->appname, sizeof(r->appname), "%s", name);
-	return pfri_leave(r, 0);
+	return pfri_leave(r, told(r, PFRI_SET_APPNAME));
 }
 
 u_int32_t pfring_get_ring_id(pfring *ring)
