@@ -140,6 +140,71 @@ def doctor() -> None:
     raise typer.Exit(command.run())
 
 
+module_app = typer.Typer(no_args_is_help=True, help="The kernel module pf_ring on this machine.")
+app.add_typer(module_app, name="module")
+
+
+@module_app.command("build")
+def module_build(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: in ~/.cache/pfring.")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(help="Release to build for. Default: the running kernel's.")
+    ] = None,
+    headers: Annotated[
+        Path | None, typer.Option(help="Default: /lib/modules/RELEASE/build.")
+    ] = None,
+) -> None:
+    """Build pf_ring.ko; needs the kernel's headers, make and a compiler."""
+    from . import module as command
+
+    raise typer.Exit(command.build(output, kernel, headers))
+
+
+@module_app.command("sign")
+def module_sign(
+    module: Annotated[Path | None, typer.Argument(help="Default: the one just built.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Default: a key made for this machine.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="The key's certificate, DER.")] = None,
+) -> None:
+    """Sign it for Secure Boot (see docs/module.md)."""
+    from . import module as command
+
+    raise typer.Exit(command.sign(module, key, cert))
+
+
+@module_app.command("load")
+def module_load(
+    parameters: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=NUMBER]...", help="Module parameters.")
+    ] = None,
+    module: Annotated[
+        Path | None, typer.Option("-m", "--module", help="Default: the one just built.")
+    ] = None,
+) -> None:
+    """Load it into the running kernel."""
+    from . import module as command
+
+    raise typer.Exit(command.load(module, parameters or []))
+
+
+@module_app.command("unload")
+def module_unload() -> None:
+    """Unload it; fails, naming them, while rings are open."""
+    from . import module as command
+
+    raise typer.Exit(command.unload())
+
+
+@module_app.command("status")
+def module_status() -> None:
+    """Tell whether it is loaded and what it does. Exit code 1 unless it is ours."""
+    from . import module as command
+
+    raise typer.Exit(command.status())
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
