@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Boots a kernel in QEMU with the host's files read-only, and runs a script in it.
+
+Software emulation, so that it runs everywhere; a guest is up in seconds because
+it has no more than an initramfs of busybox and a handful of modules. Kernels
+live in .cache/kernel: Debian's own (fetched with apt, never installed), or the
+one of debug_kernel.sh with KASAN, lockdep and kmemleak, if it was built.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+CACHE = PROJECT / ".cache" / "kernel"
+MODULES = ["virtio_pci", "9pnet_virtio", "9p", "e1000e", "veth", "dummy", "tun", "8021q", "bridge"]
+PACKAGES = ["qemu-system-x86", "busybox-static", "cpio", "kmod", "linux-headers-amd64"]
+
+# What must not be in a guest's log, however the tests ended.
+BAD_LOG = re.compile(
+    r"BUG:|WARNING:|KASAN|UBSAN|Oops|general protection|possible circular locking|"
+    r"suspicious RCU|inconsistent lock state|unreferenced object|refcount_t:|"
+    r"Kernel panic|soft lockup|hung_task|blocked for more than|"
+    r"rcu_(?:sched|preempt) (?:self-)?detected"
+)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An image, the tree that modules are built against, and the modules it needs."""
+
+    release: str
+    image: Path
+    build: Path
+    modules: list[Path]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the script wrote and returned, and the guest's whole log."""
+
+    code: int
+    output: str
+    log: str
+
+    def complaints(self) -> list[str]:
+        """Lines of the log that no healthy kernel writes."""
+        return [line for line in self.log.splitlines() if BAD_LOG.search(line)]
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a command to its end; its output is the error text if it fails."""
+    done = subprocess.run(command, cwd=cwd, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}"[-4000:])
+    return done.stdout
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Hold a lock between processes: one guest, one download at a time."""
+    with open(Path(tempfile.gettempdir()) / f"pfring-{name}.lock", "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _module_order(root: Path) -> list[Path]:
+    """The files of MODULES with what they depend on first."""
+    needs: dict[str, list[str]] = {}
+    for line in (root / "modules.dep").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        needs[name] = rest.split()
+    by_name = {Path(path).name.split(".ko")[0].replace("-", "_"): path for path in needs}
+    order: list[Path] = []
+    for module in MODULES:
+        path = by_name.get(module)
+        for each in [*reversed(needs.get(path, [])), path] if path else []:
+            if root / each not in order:
+                order.append(root / each)
+    return order
+
+
+def debian_kernel() -> Kernel:
+    """Debian's newest kernel with its headers; the image is fetched once."""
+    missing = [
+        p
+        for p in PACKAGES
+        if subprocess.run(["dpkg", "-s", p], capture_output=True, check=False).returncode
+    ]
+    if missing:
+        raise RuntimeError(f"missing packages: apt-get install {' '.join(missing)}")
+    headers = max(Path("/usr/src").glob("linux-headers-*-amd64"), key=os.path.getmtime)
+    release = headers.name.removeprefix("linux-headers-")
+    root = CACHE / release
+    image = root / "boot" / f"vmlinuz-{release}"
+    with lock("kernel"):
+        if not image.exists():
+            with tempfile.TemporaryDirectory() as scratch:
+                os.chmod(scratch, 0o777)
+                run("apt-get", "download", f"linux-image-{release}", cwd=Path(scratch))
+                (package,) = Path(scratch).glob("*.deb")
+                fresh = CACHE / f"{release}.new"
+                shutil.rmtree(fresh, ignore_errors=True)
+                run("dpkg-deb", "-x", package, fresh)
+                run("depmod", "-b", fresh, release)
+                shutil.rmtree(root, ignore_errors=True)
+                fresh.rename(root)
+    return Kernel(release, image, headers, _module_order(root / "lib" / "modules" / release))
+
+
+def debug_kernel() -> Kernel:
+    """The kernel of debug_kernel.sh: KASAN, lockdep, kmemleak."""
+    build = CACHE / "debug"
+    image = build / "arch" / "x86" / "boot" / "bzImage"
+    if not image.exists():
+        raise RuntimeError("no debug kernel: build it once with tests/qemu/debug_kernel.sh")
+    release = (build / "include" / "config" / "kernel.release").read_text().strip()
+    drivers = build / "drivers" / "net" / "ethernet" / "intel" / "e1000e" / "e1000e.ko"
+    return Kernel(release, image, build.resolve(), [drivers])
+
+
+def kernel() -> Kernel:
+    """The kernel that PFRING_QEMU_KERNEL names: debian (default) or debug."""
+    return {"debian": debian_kernel, "debug": debug_kernel}[
+        os.environ.get("PFRING_QEMU_KERNEL", "debian")
+    ]()
+
+
+def build_module(target: Kernel, where: Path) -> Path:
+    """Build pf_ring.ko from a copy of kernel/ in where."""
+    source = where / "pf_ring"
+    shutil.copytree(
+        PROJECT / "kernel", source, ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*")
+    )
+    run(
+        "make", "-C", source, f"KERNEL_SRC={target.build}", f"KERNELRELEASE={target.release}", "-j2"
+    )
+    return source / "pf_ring.ko"
+
+
+def build_programs(where: Path) -> Path:
+    """Compile programs/ into a folder of where."""
+    include, folder = where / "include" / "linux", where / "programs"
+    include.mkdir(parents=True)
+    folder.mkdir()
+    shutil.copy(PROJECT / "kernel" / "uapi" / "pf_ring.h", include)
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{include.parent}"]
+    for source in (HERE / "programs").glob("*.c"):
+        run("cc", *flags, "-o", folder / source.stem, source)
+    return folder
+
+
+def _initramfs(target: Kernel, script: str, where: Path) -> Path:
+    tree = where / "initramfs"
+    shutil.rmtree(tree, ignore_errors=True)
+    (tree / "bin").mkdir(parents=True)
+    (tree / "modules").mkdir()
+    shutil.copy("/bin/busybox", tree / "bin" / "busybox")
+    shutil.copy(HERE / "init.sh", tree / "init")
+    (tree / "init").chmod(0o755)
+    for module in target.modules:
+        shutil.copy(module, tree / "modules" / module.name)
+    (tree / "modules" / "order").write_text("".join(f"{m.name}\n" for m in target.modules))
+    (tree / "payload").write_text(script)
+    packed = where / "initramfs.gz"
+    command = "find . -print0 | cpio -0 -o -H newc --quiet | gzip -1"
+    with open(packed, "wb") as file:
+        subprocess.run(["sh", "-c", command], cwd=tree, stdout=file, check=True)
+    return packed
+
+
+def boot(
+    target: Kernel, script: str, where: Path, *, seconds: int = 300, memory: str = "1G"
+) -> Result:
+    """Boot, run script as root, power off. Two NICs hang on one hub."""
+    log, output = where / "log", where / "output"
+    nics = [
+        word
+        for i in (0, 1)
+        for word in (
+            *("-netdev", f"hubport,id=h{i},hubid=0"),
+            *("-device", f"e1000e,netdev=h{i},mac=52:54:00:00:00:0{i + 1}"),
+        )
+    ]
+    command = [
+        *("nice", "-n", "10", "timeout", "-k", "5", str(seconds), "qemu-system-x86_64"),
+        *(
+            "-accel",
+            "tcg,thread=multi",
+            "-smp",
+            "2",
+            "-m",
+            memory,
+            "-nodefaults",
+            "-no-user-config",
+        ),
+        *("-display", "none", "-no-reboot", "-kernel", str(target.image)),
+        *("-initrd", str(_initramfs(target, script, where))),
+        *("-append", "console=ttyS0 panic=-1 oops=panic quiet loglevel=5 mitigations=off"),
+        *("-serial", f"file:{log}", "-serial", f"file:{output}"),
+        *("-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"),
+        *nics,
+    ]
+    with lock("guest"):
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    text = output.read_text(errors="replace").replace("\r", "") if output.exists() else ""
+    kernel_log = log.read_text(errors="replace").replace("\r", "") if log.exists() else ""
+    found = re.search(r"^guest: exit (\d+)$", text, re.M)
+    return Result(int(found.group(1)) if found else -1, text, kernel_log)

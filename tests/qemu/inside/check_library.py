@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The backend pfring: of libpfring, held to the contract that every backend keeps."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from module import load, unload
+from pfsock import ip
+
+PARAMETERS = None
+BUILD = Path(__file__).resolve().parents[3] / "build" / "dev"
+CONTRACT = BUILD / "tests/netns/contract/contract"
+
+
+def cases() -> list[str]:
+    """The contract's cases for a live backend."""
+    if not CONTRACT.exists():
+        raise FileNotFoundError(f"{CONTRACT} is not built; run ./dev test qemu")
+    return subprocess.run(
+        [CONTRACT, "--list", "pfring"], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> Iterator[None]:
+    load()
+    yield
+    unload()
+
+
+@pytest.fixture
+def wire() -> Iterator[None]:
+    """gen0 in namespace sender, cap0 in namespace reader, both silent."""
+    for name in ("sender", "reader"):
+        ip("netns", "add", name)
+    try:
+        ip(
+            "-n",
+            "sender",
+            "link",
+            "add",
+            "gen0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "cap0",
+            "netns",
+            "reader",
+        )
+        for name, device in (("sender", "gen0"), ("reader", "cap0")):
+            setting = f"net.ipv6.conf.{device}.disable_ipv6=1"
+            subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", setting], check=True)
+            ip("-n", name, "link", "set", "lo", "up")
+            ip("-n", name, "link", "set", device, "up", "arp", "off")
+        yield
+    finally:
+        for name in ("sender", "reader"):
+            with suppress(subprocess.CalledProcessError):
+                ip("netns", "del", name)
+
+
+@pytest.mark.parametrize("case", cases())
+@pytest.mark.usefixtures("wire")
+def test_contract(case: str, tmp_path: Path) -> None:
+    # On one CPU: veth itself reorders what a thread sends while it moves to another one.
+    command: list[str | Path] = ["ip", "netns", "exec", "reader", "taskset", "-c", "0"]
+    command += [CONTRACT, case, "pfring", "sender", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"
