@@ -424,6 +424,21 @@ static int kernel_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	return 0;
 }
 
+static u_int kernel_inspect(struct pfri_ring *r, struct pfring_details *d,
+			    struct pfring_lane *lanes, u_int max)
+{
+	struct kring *k = state(r);
+
+	d->copies = 1;
+	snprintf(d->clock, sizeof(d->clock), "%s",
+		 r->opt.hw_tstamp	     ? "adapter"
+		 : r->opt.local_clock_coarse ? "coarse"
+					     : "kernel");
+	for (u_int i = 0; i < k->lanes.n && i < max; i++)
+		pfri_lane_describe(&k->lane[i], &lanes[i]);
+	return k->lanes.n;
+}
+
 /* What is told in /proc, and what the module does better than the library. */
 static int kernel_tell(struct pfri_ring *r, enum pfri_setting what)
 {
@@ -464,6 +479,7 @@ const struct pfri_ops pfri_kernel_ops = {
 	.set_cluster = kernel_set_cluster,
 	.remove_from_cluster = kernel_remove_from_cluster,
 	.stats = kernel_stats,
+	.inspect = kernel_inspect,
 	.tell = kernel_tell,
 	.close = kernel_close,
 };
