@@ -48,7 +48,7 @@ def by_batch(path: str) -> int:
 def main() -> None:
     way, path = sys.argv[1:]
     # Imports are measured elsewhere.
-    importlib.import_module("pcapy" if way == "pcapy" else "pfring.pcapy")
+    importlib.import_module({"pcapy": "pcapy", "compat": "pfring.pcapy"}.get(way, "pfring"))
     start = time.process_time_ns()
     if way == "ring":
         n = by_iteration(path)

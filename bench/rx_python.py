@@ -141,7 +141,8 @@ def main() -> None:
     if a.way in ("read", "iter"):
         import pfring  # the peer's process must not load it
 
-        source: Any = pfring.open(a.source, snaplen=a.snaplen)
+        # latency: packets may be held back as long as the peer's to_ms of 100 allows.
+        source: Any = pfring.open(a.source, snaplen=a.snaplen, latency=0.1)
         go = {"read": read_batch, "iter": iterate}[a.way](source, verdict)
     else:
         source = importlib.import_module(a.module).open_live(a.source, a.snaplen, 1, 100)

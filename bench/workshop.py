@@ -21,6 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
 PCAPY_NG = "pcapy-ng==2.1.0"
+# What pyproject.toml asks for, to build and to run.
+BUILD_NEEDS = ["scikit-build-core>=0.10", "pybind11>=2.13"]
+NEEDS = ["typer>=0.12", "rich>=13"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,10 @@ class Workshop:
         if not self.python.exists():
             self._call(sys.executable, "-m", "venv", str(self.venv))
         pip = [str(self.python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        self._call(*pip, PCAPY_NG)
-        self._call(*pip, "--force-reinstall", "--no-deps", str(ROOT))
-        self._call(*pip, str(ROOT))
+        self._call(*pip, PCAPY_NG, *BUILD_NEEDS, *NEEDS)
+        # Without isolation the build folder can be kept, and the next time is quick.
+        keep = ["--no-build-isolation", "-C", f"build-dir={CACHE / 'wheel'}"]
+        self._call(*pip, "--force-reinstall", "--no-deps", *keep, str(ROOT))
         stamp.write_text(tree)
 
     def trace(self, packets: int, size: int) -> Path:
