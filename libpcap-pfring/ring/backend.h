@@ -136,6 +136,7 @@ struct pfri_ring {
 	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
 	_Atomic int busy;            /* a thread is in pfring_recv()'s short path */
 	_Atomic int owed;            /* pfring_close() counted that call in users */
+	_Atomic int attention;       /* what follows has changed since check_state() */
 	_Atomic int breakloop;       /* set by any thread or signal handler */
 	_Atomic u_int users;         /* calls under way, and PFRI_CLOSING */
 	bool enabled;

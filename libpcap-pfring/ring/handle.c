@@ -263,6 +263,7 @@ static void wake(struct pfri_ring *r)
 	u_int64_t one = 1;
 	int saved = errno;
 
+	atomic_store(&r->attention, 1);
 	/* Full means that it is already readable. */
 	if (write(r->wake_fd, &one, sizeof(one)) < 0)
 		errno = saved;

@@ -37,6 +37,7 @@ int pfring_disable_ring(pfring *ring)
 		return rc;
 	if (r->enabled) {
 		r->enabled = false;
+		atomic_store(&r->attention, 1);
 		rc = r->ops->enable ? r->ops->enable(r, false) : 0;
 	}
 	return pfri_leave(r, rc);

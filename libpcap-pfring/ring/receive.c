@@ -83,6 +83,9 @@ static int check_state(struct pfri_ring *r)
 	u_int64_t drain;
 	int saved = errno;
 
+	/* First: whoever changes something now raises it again. */
+	if (atomic_load_explicit(&r->attention, memory_order_relaxed))
+		atomic_store(&r->attention, 0);
 	if (atomic_load_explicit(&r->breakloop, memory_order_relaxed)) {
 		atomic_store(&r->breakloop, 0);
 		if (read(r->wake_fd, &drain, sizeof(drain)) < 0)
@@ -166,8 +169,20 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 	}
 }
 
-static void fill_header(const struct pfri_ring *r, struct pfring_pkthdr *hdr,
-			const struct pfring_packet *p)
+/* What is the same for all packets. */
+static void fill_constants(struct pfring_pkthdr *hdr)
+{
+	struct pfring_extended_pkthdr *x = &hdr->extended_hdr;
+
+	x->port_id = 0;
+	x->device_id = 0;
+	x->tx.bounce_interface = UNKNOWN_INTERFACE;
+	x->tx.reserved = 0;
+	x->process.pid = 0;
+}
+
+static inline void fill_header(const struct pfri_ring *r, struct pfring_pkthdr *hdr,
+			       const struct pfring_packet *p)
 {
 	struct pfring_extended_pkthdr *x = &hdr->extended_hdr;
 
@@ -178,13 +193,8 @@ static void fill_header(const struct pfri_ring *r, struct pfring_pkthdr *hdr,
 	x->timestamp_ns = p->ts_ns;
 	x->flags = p->flags;
 	x->rx_direction = p->rx_direction;
-	x->port_id = 0;
-	x->device_id = 0;
 	x->if_index = p->if_index;
 	x->pkt_hash = p->hash;
-	x->tx.bounce_interface = UNKNOWN_INTERFACE;
-	x->tx.reserved = 0;
-	x->process.pid = 0;
 	if ((r->opt.flags & (PF_RING_LONG_HEADER | PF_RING_DO_NOT_PARSE)) == PF_RING_LONG_HEADER) {
 		u_int32_t frag = 0;
 
@@ -198,6 +208,7 @@ static void fill_header(const struct pfri_ring *r, struct pfring_pkthdr *hdr,
 static void hand_out(struct pfri_ring *r, const struct pfring_packet *p, u_char **buffer,
 		     u_int buffer_len, struct pfring_pkthdr *hdr)
 {
+	fill_constants(hdr);
 	fill_header(r, hdr, p);
 	if (!buffer)
 		return;
@@ -371,18 +382,22 @@ int pfring_recv_burst(pfring *ring, pfring_packet_info *packets, u_int8_t num_pa
 static int drain(struct pfri_ring *r, pfringProcessPacket looper, const u_char *user)
 {
 	struct pfring_pkthdr hdr;
+	int rc;
 
 	memset(&hdr, 0, sizeof(hdr));
+	fill_constants(&hdr);
 	while (r->head < r->count) {
 		const struct pfring_packet *p = &r->batch[r->head++];
 
 		__builtin_prefetch(r->batch[(r->head + 1) % PFRI_BATCH].data);
 		fill_header(r, &hdr, p);
 		looper(&hdr, p->data, user);
-		if (atomic_load_explicit(&r->breakloop, memory_order_relaxed) ||
-		    atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING ||
-		    atomic_load_explicit(&r->shut, memory_order_relaxed) || !r->enabled)
-			return check_state(r);
+		if (__builtin_expect(atomic_load_explicit(&r->attention, memory_order_relaxed),
+				     0)) {
+			rc = check_state(r);
+			if (rc < 0)
+				return rc;
+		}
 	}
 	return 0;
 }
