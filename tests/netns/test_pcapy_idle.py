@@ -68,8 +68,12 @@ def test_control_c_ends_an_idle_call(wire: Wire, read: str, to_ms: int) -> None:
 
 BOOKS = """
 import sys, time
-from pcapy import open_live
-reader = open_live("cap0", 65535, 1, 10)
+import pcapy
+reader = pcapy.create("cap0")
+reader.set_promisc(1)
+reader.set_timeout(10)
+reader.set_buffer_size(1 << 26)
+reader.activate()
 seen = 0
 def count(header, data):
     global seen
