@@ -324,11 +324,15 @@ typedef struct {
  * the sleep, not a flag that the producer would have to clear: the producer
  * wakes the reader once per number that it has not seen before.
  *
- * A producer whose reader keeps up may go back to the front of data before it
- * comes to the end, so that the memory in use stays in the cache: it writes a
- * record with PFR_REC_SKIP, which holds no packet, and goes on at the next
- * multiple of data_size. The skipped bytes count as used until the reader has
- * passed them, so the invariant above holds and nothing unread is overwritten.
+ * Segments keep the memory in use in the cache: data may be cut into equal
+ * segments (at most PFR_MAX_SEGMENTS), and the producer, when it comes to the
+ * next one, takes the place that the reader has left last instead of the one it
+ * left first. Segment v of the endless sequence (position / segment) lies at
+ * place[v % (data_size / segment)]. Before it publishes a position in v, and
+ * once the reader has left segment v - data_size / segment, the producer may
+ * exchange that entry with any other whose segment the reader has left. In a
+ * lane with segments no record crosses the end of one: a record with
+ * PFR_REC_SKIP fills the rest. A lane without (segment 0) is one segment.
  */
 
 #define PFR_RING_MAGIC 0x50465231u /* "PFR1" */
@@ -337,7 +341,8 @@ typedef struct {
 #define PFR_MAX_REC    (32 + MAX_CAPLEN + 4 /* VLAN tag put back */ + PFR_REC_ALIGN)
 #define PFR_LANE_SLACK 270336 /* PFR_MAX_REC rounded up to pages: 66 * 4096 */
 
-#define PFR_CACHE_LINE 64
+#define PFR_CACHE_LINE   64
+#define PFR_MAX_SEGMENTS 64
 
 struct pfr_lane_prod {
 	/* Written once, before the lane is handed out. */
@@ -346,7 +351,8 @@ struct pfr_lane_prod {
 	__u64 data_size; /* bytes, a power of two */
 	__u32 lane;      /* number of this lane, from 0 */
 	__u32 lanes;     /* how many there are in the ring */
-	__u8 pad0[PFR_CACHE_LINE - 24];
+	__u64 segment;   /* bytes, a power of two; 0: data_size */
+	__u8 pad0[PFR_CACHE_LINE - 32];
 	/* The position, alone on its line: the consumer polls it. */
 	__u64 prod;
 	__u8 pad1[PFR_CACHE_LINE - 8];
@@ -358,7 +364,10 @@ struct pfr_lane_prod {
 	__u32 woken; /* the last need_wakeup that was answered */
 	__u32 reserved;
 	__u64 lost; /* lane 0 only: packets of CPUs that have no lane (plugged in later) */
-	__u8 pad2[PFR_CACHE_LINE - 48];
+	__u64 at;   /* with segments: where in data the next record goes */
+	__u64 left; /* with segments: room left in this one */
+	/* Written for a segment before a position in it is published. */
+	__u8 place[PFR_MAX_SEGMENTS];
 };
 
 struct pfr_lane_cons {
@@ -392,7 +401,7 @@ struct pfr_rec {
 #define PFR_REC_TS_HW    0x08
 #define PFR_REC_CSUM_OK  0x10
 #define PFR_REC_DEFRAG   0x20 /* put together from IP fragments */
-#define PFR_REC_SKIP     0x40 /* no packet: go on at the next multiple of data_size */
+#define PFR_REC_SKIP     0x40 /* no packet: go on at the next segment */
 
 #define PFR_REC_SIZE(caplen) \
 	(((__u64)sizeof(struct pfr_rec) + (caplen) + PFR_REC_ALIGN - 1) & ~(__u64)(PFR_REC_ALIGN - 1))
@@ -501,7 +510,7 @@ struct pfr_stats {
 #else
 #define PFR_ASSERT(x, m) _Static_assert(x, m)
 #endif
-PFR_ASSERT(sizeof(struct pfr_lane_prod) == 192, "pfr_lane_prod is shared memory");
+PFR_ASSERT(sizeof(struct pfr_lane_prod) == 256, "pfr_lane_prod is shared memory");
 PFR_ASSERT(sizeof(struct pfr_lane_cons) == 128, "pfr_lane_cons is shared memory");
 PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
 PFR_ASSERT(sizeof(struct sockaddr_pfr) == 16, "sockaddr_pfr is what bind() takes");

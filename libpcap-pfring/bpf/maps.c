@@ -8,6 +8,8 @@
 #include "maps.h"
 
 #define MIN_DATA (64u << 10)
+#define SEGMENT (256u << 10)
+#define MIN_SEGMENT (16u << 10)
 
 u_int pfri_maps_cpus(void)
 {
@@ -46,6 +48,20 @@ static int make_lanes(struct pfri_maps *m, u_int n, u_int64_t data_size)
 	return fd;
 }
 
+/* Small, so that few are in use at a time; but not so small that their ends waste room. */
+static u_int64_t pick_segment(u_int64_t data_size, u_int32_t longest)
+{
+	u_int64_t segment = SEGMENT;
+
+	while (segment < longest)
+		segment *= 2;
+	while (segment > MIN_SEGMENT && segment / 2 >= longest && data_size / segment < 4)
+		segment /= 2;
+	while (data_size / segment > PFR_MAX_SEGMENTS)
+		segment *= 2;
+	return segment < data_size ? segment : data_size;
+}
+
 static int map_lanes(struct pfri_maps *m, u_int n)
 {
 	bool split = sysconf(_SC_PAGESIZE) == 4096;
@@ -57,7 +73,7 @@ static int map_lanes(struct pfri_maps *m, u_int n)
 		return pfri_fail(-errno, "cannot map the ring: %s", strerror(errno));
 	}
 	for (u_int i = 0; i < n; i++)
-		pfri_lane_init(m->mem + i * m->stride, m->data_size, i, n);
+		pfri_lane_init(m->mem + i * m->stride, m->data_size, m->segment, i, n);
 	/* A wild pointer of the program's cannot harm the ring beyond the reader's page. */
 	if (split) {
 		mprotect(m->mem, m->bytes, PROT_READ);
@@ -99,7 +115,7 @@ static int map_wake(struct pfri_maps *m)
 	return 0;
 }
 
-int pfri_maps_open(struct pfri_maps *m, u_int64_t data_size)
+int pfri_maps_open(struct pfri_maps *m, u_int64_t data_size, u_int32_t longest)
 {
 	u_int n = pfri_maps_cpus();
 	int err;
@@ -109,6 +125,7 @@ int pfri_maps_open(struct pfri_maps *m, u_int64_t data_size)
 	m->lanes_fd = make_lanes(m, n, data_size);
 	if (m->lanes_fd < 0)
 		return refused(m->lanes_fd, "a BPF array that can be mapped");
+	m->segment = pick_segment(m->data_size, longest);
 	err = map_lanes(m, n);
 	if (!err)
 		err = map_wake(m);

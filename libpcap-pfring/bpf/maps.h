@@ -15,17 +15,18 @@ struct pfri_maps {
 	int lanes_fd, wake_fd;
 	u_char *mem; /* all lanes, stride apart */
 	size_t bytes, stride;
-	u_int64_t data_size;  /* of one lane */
-	u_int64_t *wake_read; /* the wake buffer's positions */
+	u_int64_t data_size, segment; /* of one lane */
+	u_int64_t *wake_read;	      /* the wake buffer's positions */
 	const u_int64_t *wake_written;
 	struct pfri_lanes lanes;
 };
 
 /*
  * Makes and maps lanes for every CPU, data_size bytes each or, where the
- * kernel refuses that much, less. 0 or negative with the reason told.
+ * kernel refuses that much, less, in segments that hold a record of longest
+ * bytes. 0 or negative with the reason told.
  */
-int pfri_maps_open(struct pfri_maps *m, u_int64_t data_size);
+int pfri_maps_open(struct pfri_maps *m, u_int64_t data_size, u_int32_t longest);
 void pfri_maps_close(struct pfri_maps *m);
 
 /* Makes wake_fd unreadable until the next wake-up. */

@@ -25,7 +25,7 @@
 #define FP BPF_REG_10
 
 #define SLOT_CPU (-4)
-#define SLOT_PROD (-16) /* the position behind the new record */
+#define SLOT_SIZE (-16) /* of the record */
 #define SLOT_TAG (-24)	/* bytes that the put-back tag adds: 0 or 4 */
 
 #define ADDRESSES 12
@@ -117,81 +117,100 @@ static void find_lane(struct pfri_ebpf *e, const struct pfri_producer *p, struct
 	ebpf_alu64(e, BPF_MOV, LANE, BPF_REG_0);
 }
 
-/*
- * R2 = position. When the reader keeps up, back to the front before the end:
- * only what lies between the reader and the half-way mark may be unread.
- */
-static void turn_back(struct pfri_ebpf *e, const struct pfri_producer *p)
+/* E, pairs with D: what was written before is seen by who sees the position. Uses R5. */
+static void store_prod(struct pfri_ebpf *e, uint8_t position)
 {
-	unsigned early, behind;
-
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_2);
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_5, (int32_t)(p->data_size - PFR_REC_ALIGN));
-	early = ebpf_jump_if_imm(e, BPF_JLT, BPF_REG_5, (int32_t)p->turn_back);
-	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, CONS_FIELD(cons)); /* A, pairs with B */
-	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
-	ebpf_alu64(e, BPF_SUB, BPF_REG_3, BPF_REG_4);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_0, BPF_REG_5);
-	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_0, (int32_t)p->turn_back / 2);
-	behind = ebpf_jump_if(e, BPF_JGT, BPF_REG_3, BPF_REG_0);
-	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(cons_cache), BPF_REG_4);
-	ebpf_alu64(e, BPF_MOV, REC, LANE);
-	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_5);
-	ebpf_store_imm(e, BPF_W, REC, PFR_LANE_DATA + REC_FIELD(caplen), 0);
-	ebpf_store_imm(e, BPF_B, REC, PFR_LANE_DATA + REC_FIELD(flags), PFR_REC_SKIP);
-	/*
-	 * From memory, not as a constant: without CAP_PERFMON the verifier wants
-	 * pointer arithmetic to look alike on every path that comes to it.
-	 */
-	ebpf_load(e, BPF_DW, BPF_REG_0, LANE, PROD_FIELD(data_size));
-	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_0, 1);
-	ebpf_alu64(e, BPF_OR, BPF_REG_2, BPF_REG_0);
-	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, 1);
-	ebpf_land(e, behind);
-	ebpf_land(e, early);
+#if defined(__x86_64__) || defined(__i386__)
+	/* Stores are seen in their order here. */
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(prod), position);
+#else
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, position);
+	ebpf_atomic64(e, BPF_XCHG, LANE, PROD_FIELD(prod), BPF_REG_5);
+#endif
 }
 
 /*
- * REC = where the record goes; SLOT_PROD = where it ends. Full: counts and
- * leaves. A ring without room for a long packet takes no short one either, so
- * that a gap in what is captured is one gap.
+ * The record in R1 bytes does not fit into its segment: goes to the next one.
+ * The reader must have left it wholly; then it takes the place that the reader
+ * left last. If there is none, this segment is closed, so that no shorter
+ * packet slips in behind the one that is dropped: a gap is one gap.
  */
+static void next_segment(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
+{
+	int32_t segment = (int32_t)p->segment, places = (int32_t)(p->data_size / p->segment);
+	int shift = __builtin_ctzll(p->segment);
+	unsigned whole, fresh, chosen;
+
+	/* R3 = position, R2 = start of the next segment, R4 = the reader's, if it makes sense */
+	ebpf_load(e, BPF_DW, BPF_REG_3, LANE, PROD_FIELD(prod));
+	ebpf_alu64(e, BPF_MOV, BPF_REG_2, BPF_REG_3);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, segment - 1);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_2, -segment);
+	ebpf_store_imm(e, BPF_DW, LANE, PROD_FIELD(left), 0);
+	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, CONS_FIELD(cons)); /* A, pairs with B */
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
+	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
+	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_5, segment);
+	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
+	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
+
+	/* C: the rest of this one is skipped. */
+	whole = ebpf_jump_if(e, BPF_JEQ, BPF_REG_2, BPF_REG_3);
+	ebpf_load(e, BPF_DW, BPF_REG_0, LANE, PROD_FIELD(at));
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_0, (int32_t)(p->data_size - PFR_REC_ALIGN));
+	ebpf_alu64(e, BPF_MOV, REC, LANE);
+	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_0);
+	ebpf_store_imm(e, BPF_W, REC, PFR_LANE_DATA + REC_FIELD(caplen), 0);
+	ebpf_store_imm(e, BPF_B, REC, PFR_LANE_DATA + REC_FIELD(flags), PFR_REC_SKIP);
+	ebpf_land(e, whole);
+
+	/* R0 = the entry of the new segment, R5 = the one of the segment left last */
+	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_3, shift);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_3, places - 1);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_0, LANE);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_0, BPF_REG_3);
+	ebpf_load(e, BPF_B, BPF_REG_3, BPF_REG_0, PROD_FIELD(place));
+	fresh = ebpf_jump_if_imm(e, BPF_JLT, BPF_REG_4, segment);
+	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_4, shift);
+	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_4, 1);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_4, places - 1);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_5, LANE);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_5, BPF_REG_4);
+	ebpf_load(e, BPF_B, BPF_REG_4, BPF_REG_5, PROD_FIELD(place));
+	ebpf_store(e, BPF_B, BPF_REG_5, PROD_FIELD(place), BPF_REG_3);
+	ebpf_store(e, BPF_B, BPF_REG_0, PROD_FIELD(place), BPF_REG_4);
+	chosen = ebpf_jump(e);
+	ebpf_land(e, fresh);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_4, BPF_REG_3);
+	ebpf_land(e, chosen);
+	ebpf_alu64_imm(e, BPF_LSH, BPF_REG_4, shift);
+	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(at), BPF_REG_4);
+	ebpf_store_imm(e, BPF_DW, LANE, PROD_FIELD(left), (uint32_t)segment);
+	store_prod(e, BPF_REG_2);
+}
+
+/* REC = where the record goes, SLOT_SIZE = its size. Full: leaves. */
 static void reserve(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
 {
-	unsigned room, longer;
+	unsigned fits;
 
 	ebpf_alu64(e, BPF_MOV, BPF_REG_1, COPY);
 	ebpf_load(e, BPF_DW, BPF_REG_2, FP, SLOT_TAG);
 	ebpf_alu64(e, BPF_ADD, BPF_REG_1, BPF_REG_2);
 	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, sizeof(struct pfr_rec) + PFR_REC_ALIGN - 1);
 	ebpf_alu64_imm(e, BPF_AND, BPF_REG_1, -PFR_REC_ALIGN);
-	ebpf_load(e, BPF_DW, BPF_REG_2, LANE, PROD_FIELD(prod));
-	if (p->turn_back)
-		turn_back(e, p);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
-	ebpf_alu64(e, BPF_ADD, BPF_REG_3, BPF_REG_1);
-	ebpf_store(e, BPF_DW, FP, SLOT_PROD, BPF_REG_3);
-	longer = ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_1, (int32_t)p->quantum);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
-	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_3, (int32_t)p->quantum);
-	ebpf_land(e, longer);
-	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, PROD_FIELD(cons_cache));
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
-	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
-	room = ebpf_jump_if_imm(e, BPF_JLE, BPF_REG_5, (int32_t)p->data_size);
-	/* The copy is old; the reader's position counts if it makes sense (cons <= prod). */
-	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, CONS_FIELD(cons)); /* A, pairs with B */
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_2);
-	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
-	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
-	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(cons_cache), BPF_REG_4);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
-	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
-	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
-	ebpf_land(e, room);
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_2, (int32_t)(p->data_size - PFR_REC_ALIGN));
+	ebpf_store(e, BPF_DW, FP, SLOT_SIZE, BPF_REG_1);
+	ebpf_load(e, BPF_DW, BPF_REG_2, LANE, PROD_FIELD(left));
+	fits = ebpf_jump_if(e, BPF_JLE, BPF_REG_1, BPF_REG_2);
+	next_segment(e, p, full);
+	ebpf_land(e, fits);
+	ebpf_load(e, BPF_DW, BPF_REG_3, LANE, PROD_FIELD(at));
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_3, (int32_t)(p->data_size - PFR_REC_ALIGN));
 	ebpf_alu64(e, BPF_MOV, REC, LANE);
-	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_2);
+	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_3);
 	ebpf_alu64_imm(e, BPF_ADD, REC, PFR_LANE_DATA);
 }
 
@@ -282,19 +301,25 @@ static void copy(struct pfri_ebpf *e, struct exits *full)
 	ebpf_land(e, untagged);
 }
 
+/* Leaves the new position in R3. */
 static void publish(struct pfri_ebpf *e)
 {
-	ebpf_load(e, BPF_DW, BPF_REG_3, FP, SLOT_PROD);
-#if defined(__x86_64__) || defined(__i386__)
-	/* Stores are seen in their order here. */
-	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(prod), BPF_REG_3); /* E, pairs with D */
-#else
-	ebpf_alu64(e, BPF_MOV, BPF_REG_1, BPF_REG_3);
-	ebpf_atomic64(e, BPF_XCHG, LANE, PROD_FIELD(prod), BPF_REG_1); /* E, pairs with D */
-#endif
+	static const struct {
+		int field, op;
+	} steps[] = {{PROD_FIELD(at), BPF_ADD}, {PROD_FIELD(left), BPF_SUB}};
+
+	ebpf_load(e, BPF_DW, BPF_REG_2, FP, SLOT_SIZE);
+	for (unsigned i = 0; i < 2; i++) {
+		ebpf_load(e, BPF_DW, BPF_REG_3, LANE, steps[i].field);
+		ebpf_alu64(e, (uint8_t)steps[i].op, BPF_REG_3, BPF_REG_2);
+		ebpf_store(e, BPF_DW, LANE, steps[i].field, BPF_REG_3);
+	}
 	ebpf_load(e, BPF_DW, BPF_REG_1, LANE, PROD_FIELD(accepted));
 	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, 1);
 	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(accepted), BPF_REG_1);
+	ebpf_load(e, BPF_DW, BPF_REG_3, LANE, PROD_FIELD(prod));
+	ebpf_alu64(e, BPF_ADD, BPF_REG_3, BPF_REG_2);
+	store_prod(e, BPF_REG_3);
 }
 
 /* R3 = position. Wakes a reader that sleeps, once per sleep, when enough is there. */

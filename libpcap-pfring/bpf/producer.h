@@ -16,12 +16,11 @@
 #include "ebpf.h"
 
 struct pfri_producer {
-	int lanes_fd, wake_fd; /* maps.h */
-	uint64_t data_size;
+	int lanes_fd, wake_fd;	     /* maps.h */
+	uint64_t data_size, segment; /* of a lane; no record is longer than a segment */
+
 	uint32_t caplen;     /* no record holds more, put-back tag included */
 	uint32_t generation; /* of the filter; goes into every record's hash */
-	uint32_t quantum;   /* no packet is taken without this much room: the longest usual one's */
-	uint32_t turn_back; /* bytes in use beyond which it may return to the front; 0 never */
 	enum pfri_clock clock;
 };
 

@@ -40,7 +40,7 @@ static u_int32_t usual_frame(const struct pfri_ring *r, const struct pfri_afp *a
 	return longest < r->opt.caplen ? longest : r->opt.caplen;
 }
 
-static u_int64_t lane_size(const struct pfri_ring *r, u_int32_t quantum)
+static u_int64_t lane_size(const struct pfri_ring *r, u_int32_t longest)
 {
 	u_int64_t size = r->opt.buffer_bytes ? r->opt.buffer_bytes : BUDGET;
 
@@ -49,7 +49,7 @@ static u_int64_t lane_size(const struct pfri_ring *r, u_int32_t quantum)
 		size = LANE_MOST;
 	if (!r->opt.buffer_bytes && size < LANE_LEAST)
 		size = LANE_LEAST;
-	while (size < 2 * (u_int64_t)quantum)
+	while (size < 4 * (u_int64_t)longest)
 		size = size ? size * 2 : 4096;
 	return size > 1u << 30 ? 1u << 30 : size;
 }
@@ -59,14 +59,15 @@ static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len
 		u_int32_t generation)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
+	/* A record lies in one segment; only frames far beyond 64 KiB are cut by that. */
+	u_int32_t longest = (u_int32_t)b->maps.segment - 2 * PFR_REC_ALIGN - 4;
 	struct pfri_producer p = {
 		.lanes_fd = b->maps.lanes_fd,
 		.wake_fd = b->maps.wake_fd,
 		.data_size = b->maps.data_size,
-		.caplen = r->opt.caplen,
+		.caplen = longest < r->opt.caplen ? longest : r->opt.caplen,
 		.generation = generation,
-		.quantum = b->quantum,
-		.turn_back = b->turn_back,
+		.segment = b->maps.segment,
 		.clock = (enum pfri_clock)b->clock,
 	};
 	size_t bytes = MAX_EBPF * sizeof(struct bpf_insn);
@@ -159,6 +160,7 @@ static void bpf_close(struct pfri_ring *r)
 static int bpf_open(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
+	u_int32_t longest;
 	int rc;
 
 	b->all_fd = b->epoll_fd = b->more_fd = b->afp.fd = -1;
@@ -172,8 +174,8 @@ static int bpf_open(struct pfri_ring *r)
 		rc = pfri_fail(-EOPNOTSUPP,
 			       "a socket filter does not see the adapter's time stamps");
 	if (!rc) {
-		b->quantum = (u_int32_t)PFR_REC_SIZE(usual_frame(r, &b->afp) + 4);
-		rc = pfri_maps_open(&b->maps, lane_size(r, b->quantum));
+		longest = (u_int32_t)PFR_REC_SIZE(usual_frame(r, &b->afp) + 4);
+		rc = pfri_maps_open(&b->maps, lane_size(r, longest), longest);
 	}
 	if (!rc)
 		rc = load_all(r);

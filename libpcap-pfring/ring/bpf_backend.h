@@ -18,10 +18,9 @@
 struct pfri_bpf {
 	struct pfri_maps maps;
 	struct pfri_afp afp;
-	struct pfri_tp3 spare; /* map NULL: none */
-	int clock;	       /* enum pfri_clock, what the program stamps with */
-	int all_fd;	       /* program that keeps everything: needs no privilege any more */
-	u_int32_t quantum, turn_back;
+	struct pfri_tp3 spare;	 /* map NULL: none */
+	int clock;		 /* enum pfri_clock, what the program stamps with */
+	int all_fd;		 /* program that keeps everything: needs no privilege any more */
 	u_int32_t generation;	 /* of the filter in force; every record bears one */
 	bool stale;		 /* records of older generations may still come: test them */
 	u_int64_t stale_until;	 /* on the ring's clock: none is older than this plus nothing */

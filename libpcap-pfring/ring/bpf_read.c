@@ -191,7 +191,9 @@ static int hold_ms(const struct pfri_ring *r)
 /* How many bytes in a lane end the gathering. */
 static u_int32_t watermark(const struct pfri_ring *r, const struct pfri_bpf *b)
 {
-	u_int64_t most = (b->turn_back ? b->turn_back : b->maps.data_size) / 4;
+	/* As much as is sure to be in the cache still. */
+	u_int64_t most =
+		b->maps.segment < b->maps.data_size / 4 ? b->maps.segment : b->maps.data_size / 4;
 	u_int64_t bytes = (u_int64_t)r->watermark * PFR_REC_SIZE(64);
 
 	/* The default is a number of packets from the time of small rings. */

@@ -25,7 +25,8 @@ static u_int64_t load_prod(const struct pfri_lane *l)
 	return __atomic_load_n(&l->prod->prod, __ATOMIC_ACQUIRE); /* D, pairs with E */
 }
 
-void pfri_lane_init(void *mem, u_int64_t data_size, u_int32_t lane, u_int32_t lanes)
+void pfri_lane_init(void *mem, u_int64_t data_size, u_int64_t segment, u_int32_t lane,
+		    u_int32_t lanes)
 {
 	struct pfr_lane_prod *p = mem;
 
@@ -33,13 +34,21 @@ void pfri_lane_init(void *mem, u_int64_t data_size, u_int32_t lane, u_int32_t la
 	p->data_size = data_size;
 	p->lane = lane;
 	p->lanes = lanes;
+	p->segment = p->left = segment;
+	for (u_int i = 0; i < PFR_MAX_SEGMENTS; i++)
+		p->place[i] = (u_int8_t)i;
 	__atomic_store_n(&p->magic, PFR_RING_MAGIC, __ATOMIC_RELEASE);
+}
+
+static bool power_of_two(u_int64_t v)
+{
+	return v && !(v & (v - 1));
 }
 
 int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
 {
 	const struct pfr_lane_prod *p = mem;
-	u_int64_t size;
+	u_int64_t size, segment;
 
 	memset(l, 0, sizeof(*l));
 	if (len < PFR_LANE_DATA)
@@ -47,13 +56,20 @@ int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
 	if (ONCE(p->magic) != PFR_RING_MAGIC || ONCE(p->abi) != PF_RING_ABI_VERSION)
 		return -EPROTO;
 	size = ONCE(p->data_size);
-	if (size < 4096 || (size & (size - 1)) || size > SIZE_MAX / 2 ||
+	segment = ONCE(p->segment);
+	if (!segment)
+		segment = size;
+	if (size < 4096 || !power_of_two(size) || size > SIZE_MAX / 2 ||
 	    pfri_lane_bytes(size) > len)
+		return -EBADMSG;
+	if (segment < 4096 || !power_of_two(segment) || segment > size ||
+	    size / segment > PFR_MAX_SEGMENTS)
 		return -EBADMSG;
 	l->prod = p;
 	l->cons = (struct pfr_lane_cons *)(void *)((u_char *)mem + 4096);
 	l->data = (const u_char *)mem + PFR_LANE_DATA;
 	l->size = size;
+	l->segment = segment;
 	/* A reader that comes back goes on where the last one stopped, if that is possible. */
 	l->limit = load_prod(l);
 	l->pos = ONCE(l->cons->cons);
@@ -64,12 +80,33 @@ int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
 	return 0;
 }
 
+/* Goes to a position, perhaps in another segment. */
+static void move_to(struct pfri_lane *l, u_int64_t pos)
+{
+	if ((pos ^ l->pos) & ~(l->segment - 1))
+		l->entered = false;
+	l->pos = pos;
+	l->ready = false;
+}
+
+/* Where the segment of pos lies. The producer has published a position in it. */
+static const u_char *segment_base(struct pfri_lane *l)
+{
+	if (__builtin_expect(!l->entered, 0)) {
+		u_int64_t n = l->size / l->segment, v = l->pos / l->segment;
+
+		l->base = l->data + (ONCE(l->prod->place[v & (n - 1)]) & (n - 1)) * l->segment;
+		l->entered = true;
+	}
+	return l->base;
+}
+
 /* Nothing between pos and limit can be trusted. */
 static void give_up(struct pfri_lanes *ls, struct pfri_lane *l)
 {
-	l->pos = l->limit & ~(u_int64_t)(PFR_REC_ALIGN - 1);
+	move_to(l, l->limit & ~(u_int64_t)(PFR_REC_ALIGN - 1));
 	l->limit = l->pos;
-	l->ready = false;
+	l->entered = false;
 	/* At once: the invariant must hold again even if nothing was handed out. */
 	l->released = l->pos;
 	__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE);
@@ -102,15 +139,15 @@ static bool peek(struct pfri_lanes *ls, struct pfri_lane *l)
 	if (l->ready)
 		return true;
 	while (l->pos != l->limit) {
-		rec = (const void *)(l->data + (l->pos & (l->size - 1)));
+		rec = (const void *)(segment_base(l) + (l->pos & (l->segment - 1)));
 		if (__builtin_expect(ONCE(rec->flags) & PFR_REC_SKIP, 0)) {
-			u_int64_t next = (l->pos | (l->size - 1)) + 1;
+			u_int64_t next = (l->pos | (l->segment - 1)) + 1;
 
 			if (next - l->pos > l->limit - l->pos) {
 				give_up(ls, l);
 				return false;
 			}
-			l->pos = next;
+			move_to(l, next);
 			continue;
 		}
 		l->caplen = ONCE(rec->caplen);
@@ -142,22 +179,24 @@ static bool too_young(u_int64_t ts, u_int64_t horizon)
 }
 
 /*
- * Hands out packets of one lane, up to the time at which another lane has its
- * turn. Each record is read once more than peek() did, and checked again: only
+ * Hands out packets of one segment, up to the time at which another lane has
+ * its turn. Each record is read once more than peek() did, and checked again: only
  * these values are used. A producer that keeps changing its records may end
  * this with fewer packets than there are, even with none.
  */
 static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_packet *pkt, u_int max,
 		  u_int64_t until, u_int64_t horizon)
 {
-	const u_int64_t mask = l->size - 1, limit = l->limit, epoch = (u_int64_t)ls->epoch_ns;
+	const u_int64_t mask = l->segment - 1, limit = l->limit, epoch = (u_int64_t)ls->epoch_ns;
+	const u_int64_t end = (l->pos | mask) + 1;
+	const u_char *base = segment_base(l);
 	const u_int64_t bound = until < horizon ? until : horizon;
 	const u_int32_t hash_mask = ls->hash_mask;
 	u_int64_t pos = l->pos;
 	u_int n = 0;
 
-	while (n < max && pos != limit) {
-		const struct pfr_rec *rec = (const void *)(l->data + (pos & mask));
+	while (n < max && pos != limit && pos < end) {
+		const struct pfr_rec *rec = (const void *)(base + (pos & mask));
 		struct pfring_packet *p = &pkt[n];
 		u_int32_t caplen = ONCE(rec->caplen), len;
 		u_int64_t size = PFR_REC_SIZE((u_int64_t)caplen), ts = ONCE(rec->ts_ns);
@@ -179,7 +218,7 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 		 * A line takes longer to come from the producer's core than a packet
 		 * to describe; packets in a row are mostly of one size.
 		 */
-		ahead = l->data + ((pos + AHEAD * size) & mask);
+		ahead = base + ((pos + AHEAD * size) & mask);
 		__builtin_prefetch(ahead);
 		__builtin_prefetch(ahead + 64);
 
@@ -198,10 +237,8 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 		pos += size;
 		n++;
 	}
-	if (n) {
-		l->pos = pos;
-		l->ready = false;
-	}
+	if (n)
+		move_to(l, pos);
 	return n;
 }
 

@@ -19,6 +19,9 @@ struct pfri_lane {
 	struct pfr_lane_cons *cons;
 	const u_char *data;
 	u_int64_t size;	    /* of data, a power of two */
+	u_int64_t segment;  /* of one segment; size if there are none */
+	const u_char *base; /* of the segment that pos is in, if entered */
+	bool entered;	    /* base is right */
 	u_int64_t pos;	    /* next record to hand out */
 	u_int64_t released; /* what cons holds */
 	u_int64_t limit;    /* prod, as last read */
@@ -58,8 +61,12 @@ static inline void pfri_full_barrier(void)
 #endif
 }
 
-/* For the owner of the memory, zeroed: writes what a reader expects before the first record. */
-void pfri_lane_init(void *mem, u_int64_t data_size, u_int32_t lane, u_int32_t lanes);
+/*
+ * For the owner of the memory, zeroed: writes what a reader expects before the
+ * first record. segment 0: none.
+ */
+void pfri_lane_init(void *mem, u_int64_t data_size, u_int64_t segment, u_int32_t lane,
+		    u_int32_t lanes);
 
 /*
  * Takes up a lane that lies in len bytes at mem. 0, -EPROTO if it is of
