@@ -27,6 +27,7 @@ SHOWN = 60  # lines of a complaint
 HAND_ALIGNED = {
     "kernel/uapi/pf_ring.h",
     "libpcap-pfring/include/pfring.h",
+    "libpcap-pfring/pcap/symbols.h",
     "libpcap-pfring/ring/backend.h",
 }
 
