@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     run(
         *[sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"],
-        *["-C", "build-dir=build/python", "--wheel-dir", str(out), str(TOP)],
+        *["--config-settings=build-dir=build/python", "--wheel-dir", str(out), str(TOP)],
     )
     (path,) = out.glob("pfring-*.whl")
     return path

@@ -81,7 +81,9 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(a_removed_device_ends_a_wait, LIVE)                                                      \
 	X(sent_frames_arrive, LIVE)                                                                \
 	X(a_packet_goes_back_as_it_came, LIVE)                                                     \
-	X(promiscuity_is_counted, LIVE)
+	X(promiscuity_is_counted, LIVE)                                                            \
+	X(a_cluster_gives_each_packet_to_one_member, LIVE)                                         \
+	X(who_leaves_a_cluster_sees_everything_again, LIVE)
 
 #define X(name, where) void name(void);
 CASES(X)
