@@ -91,7 +91,10 @@ struct pfri_ops {
 	u_int32_t caps; /* enum pfri_cap */
 	/* Opens r->name as r->opt says. On failure frees what it took and says why (pfri_fail). */
 	int (*open)(struct pfri_ring *r);
-	/* The ring starts or stops filling. Called with r->enabled already changed. */
+	/*
+	 * The ring starts or stops filling. Called with r->enabled already changed;
+	 * not called before somebody may read (socket mode).
+	 */
 	int (*enable)(struct pfri_ring *r, bool on);
 	/*
 	 * Puts r->prog (len 0: none), r->direction, r->name.queues and the snap
@@ -136,6 +139,7 @@ struct pfri_ring {
 	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
 	_Atomic int busy;            /* a thread is in pfring_recv()'s short path */
 	_Atomic int owed;            /* pfring_close() counted that call in users */
+	_Atomic int knocking;        /* threads that want rx_lock while a reader waits */
 	_Atomic int attention;       /* what follows has changed since check_state() */
 	_Atomic int breakloop;       /* set by any thread or signal handler */
 	_Atomic u_int users;         /* calls under way, and PFRI_CLOSING */

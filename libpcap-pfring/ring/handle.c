@@ -258,7 +258,7 @@ u_int8_t pfring_open_multichannel(const char *device_name, u_int32_t caplen, u_i
 	return 0;
 }
 
-static void wake(struct pfri_ring *r)
+void pfri_wake(struct pfri_ring *r)
 {
 	u_int64_t one = 1;
 	int saved = errno;
@@ -292,7 +292,7 @@ void pfring_breakloop(pfring *ring)
 	if (!r)
 		return;
 	atomic_store(&r->breakloop, 1);
-	wake(r);
+	pfri_wake(r);
 }
 
 void pfring_shutdown(pfring *ring)
@@ -302,7 +302,7 @@ void pfring_shutdown(pfring *ring)
 	if (!r)
 		return;
 	atomic_store(&r->shut, true);
-	wake(r);
+	pfri_wake(r);
 }
 
 void pfring_close(pfring *ring)
@@ -324,7 +324,7 @@ void pfring_close(pfring *ring)
 			atomic_fetch_add(&r->users, 1);
 			atomic_store(&r->owed, 1);
 		}
-		wake(r);
+		pfri_wake(r);
 	}
 	pfri_leave(r, 0);
 }

@@ -15,6 +15,8 @@
 #include "backend.h"
 
 void pfri_handle_free(struct pfri_ring *r);
+/* Ends a wait. Any thread, any signal handler. */
+void pfri_wake(struct pfri_ring *r);
 
 static inline struct pfri_ring *pfri_of(pfring *ring)
 {
@@ -45,6 +47,47 @@ static inline int pfri_enter(struct pfri_ring *r)
 	if (atomic_fetch_add(&r->users, 1) & PFRI_CLOSING)
 		return pfri_leave(r, pfri_fail(-EBADF, "the ring is closed"));
 	return 0;
+}
+
+/*
+ * PF_RING_REENTRANT: one thread at a time receives, or changes what is
+ * received. A reader that waits holds the lock; pfri_enter_rx() wakes it and is
+ * let in (receive.c). Recursive: a callback may call back.
+ */
+static inline void pfri_rx_lock(struct pfri_ring *r, bool knock)
+{
+	if (!(r->opt.flags & PF_RING_REENTRANT))
+		return;
+	if (knock) {
+		if (pthread_mutex_trylock(&r->rx_lock) == 0)
+			return;
+		atomic_fetch_add(&r->knocking, 1);
+		pfri_wake(r);
+	}
+	pthread_mutex_lock(&r->rx_lock);
+	if (knock)
+		atomic_fetch_sub(&r->knocking, 1);
+}
+
+static inline void pfri_rx_unlock(struct pfri_ring *r)
+{
+	if (r->opt.flags & PF_RING_REENTRANT)
+		pthread_mutex_unlock(&r->rx_lock);
+}
+
+static inline int pfri_enter_rx(struct pfri_ring *r)
+{
+	int rc = pfri_enter(r);
+
+	if (!rc)
+		pfri_rx_lock(r, true);
+	return rc;
+}
+
+static inline int pfri_leave_rx(struct pfri_ring *r, int rc)
+{
+	pfri_rx_unlock(r);
+	return pfri_leave(r, rc);
 }
 
 /* Drops what the last receive call handed out. */

@@ -12,26 +12,33 @@
 #include "filter.h"
 #include "handle.h"
 
+/* A handle that only sends needs no packets. */
+static bool receives(socket_mode mode)
+{
+	return mode == send_and_recv_mode || mode == recv_only_mode;
+}
+
 int pfring_enable_ring(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int rc = pfri_enter_rx(r);
 
 	if (rc)
 		return rc;
 	if (!r->enabled) {
 		r->enabled = true;
-		rc = r->ops->enable ? r->ops->enable(r, true) : 0;
+		rc = r->ops->enable && receives(r->mode) ? r->ops->enable(r, true) : 0;
 		if (rc)
 			r->enabled = false;
+		pfri_soft_update(r);
 	}
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_disable_ring(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int rc = pfri_enter_rx(r);
 
 	if (rc)
 		return rc;
@@ -40,12 +47,13 @@ int pfring_disable_ring(pfring *ring)
 		atomic_store(&r->attention, 1);
 		rc = r->ops->enable ? r->ops->enable(r, false) : 0;
 	}
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 /* The backend's books, and the library's on top. */
 static int all_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 {
+	u_int head = r->head, count = r->count;
 	int rc;
 
 	memset(st, 0, sizeof(*st));
@@ -54,7 +62,8 @@ static int all_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 		return rc;
 	st->filtered_user += r->filtered_user;
 	st->recv = st->recv > r->filtered_user ? st->recv - r->filtered_user : 0;
-	st->delivered = r->delivered;
+	/* Without what is fetched and waits in the handle. */
+	st->delivered = r->delivered - (count > head ? count - head : 0);
 	st->sent = r->sent;
 	st->send_errors = r->send_errors;
 	return 0;
@@ -171,24 +180,24 @@ int pfring_set_bpf_filter(pfring *ring, const char *filter_buffer)
 
 	if (!filter_buffer)
 		return pfri_fail(-EINVAL, "pfring_set_bpf_filter: no expression was given");
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
 	rc = pfri_filter_compile(r, filter_buffer, &r->next);
 	if (rc == 0)
 		rc = install_next(r);
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_remove_bpf_filter(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int rc = pfri_enter_rx(r);
 
 	if (rc)
 		return rc;
 	r->next.len = 0;
-	return pfri_leave(r, install_next(r));
+	return pfri_leave_rx(r, install_next(r));
 }
 
 int pfring_set_bpf_program(pfring *ring, const void *insns, u_int len)
@@ -203,12 +212,12 @@ int pfring_set_bpf_program(pfring *ring, const void *insns, u_int len)
 				 len, PFRI_MAXPROG);
 	if (pfri_bpf_check(insns, len) < 0)
 		return pfri_fail(-EINVAL, "the filter's bytecode is not a valid BPF program");
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
 	memcpy(r->next.insn, insns, len * sizeof(r->next.insn[0]));
 	r->next.len = len;
-	return pfri_leave(r, install_next(r));
+	return pfri_leave_rx(r, install_next(r));
 }
 
 int pfring_set_direction(pfring *ring, packet_direction direction)
@@ -219,35 +228,44 @@ int pfring_set_direction(pfring *ring, packet_direction direction)
 
 	if (direction > tx_only_direction)
 		return pfri_fail(-EINVAL, "%d is no packet direction", (int)direction);
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
 	if (direction != rx_and_tx_direction && !(r->ops->caps & PFRI_CAP_DIRECTION))
-		return pfri_leave(r,
-				  pfri_fail(-EOPNOTSUPP, "%s: does not know the packets' direction",
-					    r->ops->name));
+		return pfri_leave_rx(r, pfri_fail(-EOPNOTSUPP,
+						  "%s: does not know the packets' direction",
+						  r->ops->name));
 	old = r->direction;
 	r->direction = direction;
 	rc = apply_filter(r);
 	if (rc < 0)
 		r->direction = old;
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_set_socket_mode(pfring *ring, socket_mode mode)
 {
 	struct pfri_ring *r = pfri_of(ring);
+	socket_mode old;
 	int rc;
 
 	if (mode > management_only_mode)
 		return pfri_fail(-EINVAL, "%d is no socket mode", (int)mode);
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
 	if (mode == send_only_mode && !r->ops->send_batch)
-		return pfri_leave(r, pfri_fail(-EOPNOTSUPP, "%s: cannot send", r->ops->name));
+		return pfri_leave_rx(r, pfri_fail(-EOPNOTSUPP, "%s: cannot send", r->ops->name));
+	old = r->mode;
 	r->mode = mode;
-	return pfri_leave(r, 0);
+	/* The ring fills as long as it is enabled and somebody may read it. */
+	if (r->enabled && r->ops->enable && receives(old) != receives(mode)) {
+		rc = r->ops->enable(r, receives(mode));
+		if (rc)
+			r->mode = old;
+		pfri_soft_update(r);
+	}
+	return pfri_leave_rx(r, rc);
 }
 
 static int told(struct pfri_ring *r, enum pfri_setting what)
@@ -262,13 +280,22 @@ int pfring_set_sampling_rate(pfring *ring, u_int32_t rate)
 
 	if (!rate)
 		return pfri_fail(-EINVAL, "a sampling rate of 0 would deliver nothing; 1 is off");
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
 	r->sampling = rate;
 	r->sample_left = 0;
+	/* What was fetched and not handed out is sampled like what comes. */
+	if (rate > 1 && r->head < r->count) {
+		u_int n = r->count - r->head, left;
+
+		r->soft = PFRI_SOFT_SAMPLING;
+		left = pfri_sieve(r, &r->batch[r->head], n);
+		r->delivered -= n - left;
+		r->count = r->head + left;
+	}
 	pfri_soft_update(r);
-	return pfri_leave(r, told(r, PFRI_SET_SAMPLING));
+	return pfri_leave_rx(r, told(r, PFRI_SET_SAMPLING));
 }
 
 static int joined(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,
@@ -285,9 +312,9 @@ int pfring_set_cluster_consumer(pfring *ring, u_int clusterId, u_int consumerId,
 				cluster_type the_type, u_int32_t options)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int rc = pfri_enter_rx(r);
 
-	return rc ? rc : pfri_leave(r, joined(r, clusterId, consumerId, the_type, options));
+	return rc ? rc : pfri_leave_rx(r, joined(r, clusterId, consumerId, the_type, options));
 }
 
 int pfring_set_cluster(pfring *ring, u_int clusterId, cluster_type the_type)
@@ -298,7 +325,7 @@ int pfring_set_cluster(pfring *ring, u_int clusterId, cluster_type the_type)
 int pfring_remove_from_cluster(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int rc = pfri_enter_rx(r);
 
 	if (rc)
 		return rc;
@@ -306,7 +333,7 @@ int pfring_remove_from_cluster(pfring *ring)
 		rc = pfri_fail(-EOPNOTSUPP, "%s: has no clusters", r->ops->name);
 	else
 		rc = r->ops->remove_from_cluster(r);
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_set_promisc(pfring *ring, int enable)

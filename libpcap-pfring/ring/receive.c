@@ -110,21 +110,46 @@ static int check_state(struct pfri_ring *r)
  * for: its flag was seen, and taken, before the descriptor was written; or it
  * is another process's, after fork(). Left there it would end every wait from
  * now on. Flags are set before the descriptor is written, so none is lost.
+ * Returns whether there was one; it may have been a knock (handle.h), so the
+ * caller looks at r->knocking before it waits again.
  */
-static void drop_stale_wake(struct pfri_ring *r)
+static bool drop_stale_wake(struct pfri_ring *r)
 {
 	u_int64_t drain;
 	int saved = errno;
 
-	if (!atomic_load(&r->breakloop) && !atomic_load(&r->shut) &&
-	    !(atomic_load(&r->users) & PFRI_CLOSING) && read(r->wake_fd, &drain, sizeof(drain)) < 0)
-		errno = saved; /* it was a signal */
+	if (atomic_load(&r->breakloop) || atomic_load(&r->shut) ||
+	    atomic_load(&r->users) & PFRI_CLOSING)
+		return false;
+	if (read(r->wake_fd, &drain, sizeof(drain)) > 0)
+		return true;
+	errno = saved; /* it was a signal */
+	return false;
+}
+
+/* Gives the lock to those who knock (handle.h); they do not keep it long. */
+static void let_in(struct pfri_ring *r)
+{
+	struct timespec moment = {.tv_nsec = 50000};
+
+	pthread_mutex_unlock(&r->rx_lock);
+	nanosleep(&moment, NULL);
+	pthread_mutex_lock(&r->rx_lock);
+}
+
+/* After -EINTR: was it neither the program's signal nor for the program? */
+static bool was_knock(struct pfri_ring *r)
+{
+	bool stale = drop_stale_wake(r);
+
+	return atomic_load(&r->knocking) || (stale && (r->opt.flags & PF_RING_REENTRANT));
 }
 
 /*
  * Releases the previous packets and takes new ones. timeout_ms as
  * pfring_recv_batch(). With restart, a signal that did not call
- * pfring_breakloop() goes on waiting.
+ * pfring_breakloop() goes on waiting. -EAGAIN: another thread was let in and
+ * left packets in r->batch.
  */
 static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int timeout_ms,
 		 bool restart)
@@ -134,6 +159,11 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 
 	pfri_release(r);
 	for (;;) {
+		if (left && atomic_load_explicit(&r->knocking, memory_order_relaxed)) {
+			let_in(r);
+			if (r->head < r->count)
+				return -EAGAIN;
+		}
 		n = check_state(r);
 		if (n < 0)
 			return n;
@@ -149,6 +179,10 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 				return n;
 			}
 			pfri_release(r);
+			/* Refused packets that never cease must not outlast the time. */
+			if (timeout_ms > 0 && pfri_now_ms() >= end &&
+			    !(r->ops->caps & PFRI_CAP_EOF))
+				return 0;
 			continue;
 		}
 		if (left == 0)
@@ -156,9 +190,7 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 		n = r->ops->poll(r, left);
 		if (n < 0 && n != -EINTR)
 			return n;
-		if (n == -EINTR)
-			drop_stale_wake(r);
-		if (n == -EINTR && !restart && !atomic_load(&r->breakloop))
+		if (n == -EINTR && !was_knock(r) && !restart && !atomic_load(&r->breakloop))
 			return -EINTR;
 		if (timeout_ms > 0) {
 			u_int64_t now = pfri_now_ms();
@@ -221,9 +253,22 @@ static void hand_out(struct pfri_ring *r, const struct pfring_packet *p, u_char 
 	memcpy(*buffer, p->data, hdr->caplen);
 }
 
-static bool locked(const struct pfri_ring *r)
+/* Makes r->batch hold at least one packet that is not handed out. 1, 0 or negative. */
+static int fill(struct pfri_ring *r, int timeout_ms)
 {
-	return r->opt.flags & PF_RING_REENTRANT;
+	int rc;
+
+	while (r->head == r->count) {
+		r->head = r->count = 0;
+		rc = fetch(r, r->batch, PFRI_BATCH, timeout_ms, true);
+		if (rc == -EAGAIN)
+			continue;
+		if (rc > 0)
+			r->count = (u_int)rc;
+		return rc > 0 ? 1 : rc;
+	}
+	rc = check_state(r);
+	return rc ? rc : 1;
 }
 
 /* pfring_recv() when a batch must be fetched, or threads share the handle. */
@@ -234,26 +279,11 @@ static int recv_slow(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
 
 	if (rc)
 		return rc;
-	if (locked(r))
-		pthread_mutex_lock(&r->rx_lock);
-	rc = 1;
-	if (r->head == r->count) {
-		r->head = r->count = 0;
-		rc = fetch(r, r->batch, PFRI_BATCH, wait ? -1 : 0, true);
-		if (rc > 0)
-			r->count = (u_int)rc;
-	} else if (atomic_load(&r->breakloop) || atomic_load(&r->shut) || !r->enabled) {
-		rc = check_state(r);
-		if (rc == 0)
-			rc = 1;
-	}
-	if (rc > 0) {
+	pfri_rx_lock(r, !wait);
+	rc = fill(r, wait ? -1 : 0);
+	if (rc > 0)
 		hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
-		rc = 1;
-	}
-	if (locked(r))
-		pthread_mutex_unlock(&r->rx_lock);
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_pkthdr *hdr,
@@ -266,7 +296,7 @@ int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_p
 	if (!r || !hdr || (buffer_len && (!buffer || !*buffer)))
 		return pfri_fail(-EINVAL, "pfring_recv: no ring, no header or no buffer was given");
 	/* Shared by threads: everything that follows is looked at under the lock only. */
-	if (locked(r))
+	if (r->opt.flags & PF_RING_REENTRANT)
 		return recv_slow(r, buffer, buffer_len, hdr, wait_for_incoming_packet);
 	/* pfring_close() in a handler needs the compiler's order; for threads it has a barrier. */
 	atomic_store_explicit(&r->busy, 1, memory_order_relaxed);
@@ -302,17 +332,24 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 		     bool restart)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc;
+	int rc = -EAGAIN;
 
 	if (!packets || !max)
 		return pfri_fail(-EINVAL, "pfring_recv_batch: no room for packets was given");
-	rc = pfri_enter(r);
-	if (rc)
-		return rc;
-	if (locked(r))
-		pthread_mutex_lock(&r->rx_lock);
-	if (r->head < r->count) {
-		/* pfring_recv() fetched these and they are still to be handed out. */
+	if (pfri_enter(r))
+		return -errno;
+	pfri_rx_lock(r, timeout_ms >= 0);
+	while (rc == -EAGAIN && r->head == r->count) {
+		r->head = r->count = 0;
+		rc = fetch(r, packets, max, timeout_ms, restart);
+		if (rc > 0) {
+			/* For pfring_send_last_rx_packet(). */
+			r->batch[0] = packets[rc - 1];
+			r->head = r->count = 1;
+		}
+	}
+	if (rc == -EAGAIN) {
+		/* Fetched before and still to be handed out. */
 		rc = check_state(r);
 		if (rc == 0) {
 			u_int n = min_val(r->count - r->head, max);
@@ -321,12 +358,8 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 			r->head += n;
 			rc = (int)n;
 		}
-	} else {
-		rc = fetch(r, packets, max, timeout_ms, restart);
 	}
-	if (locked(r))
-		pthread_mutex_unlock(&r->rx_lock);
-	return pfri_leave(r, rc);
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_recv_batch(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms)
@@ -340,7 +373,7 @@ u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n)
 	enum pfri_refilter was;
 	u_int soft, kept;
 
-	if (!packets || pfri_enter(r))
+	if (!packets || pfri_enter_rx(r))
 		return 0;
 	was = r->refilter;
 	soft = r->soft;
@@ -352,7 +385,7 @@ u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n)
 	r->delivered -= n - kept;
 	r->refilter = was;
 	r->soft = soft;
-	pfri_leave(r, 0);
+	pfri_leave_rx(r, 0);
 	return kept;
 }
 
@@ -413,38 +446,19 @@ int pfring_loop(pfring *ring, pfringProcessPacket looper, const u_char *user_byt
 	rc = pfri_enter(r);
 	if (rc)
 		return rc;
-	if (locked(r))
-		pthread_mutex_lock(&r->rx_lock);
+	pfri_rx_lock(r, false);
 	rc = check_state(r);
 	while (rc >= 0) {
 		rc = drain(r, looper, user_bytes);
 		if (rc < 0)
 			break;
-		r->head = r->count = 0;
-		rc = fetch(r, r->batch, PFRI_BATCH, wait_for_packet ? -1 : 0, true);
-		if (rc > 0)
-			r->count = (u_int)rc;
+		if (!wait_for_packet && atomic_load_explicit(&r->knocking, memory_order_relaxed))
+			let_in(r);
+		rc = fill(r, wait_for_packet ? -1 : 0);
 	}
-	if (locked(r))
-		pthread_mutex_unlock(&r->rx_lock);
 	if (rc == -EINTR || rc == -ENODATA || (rc == -EBADF && (r->users & PFRI_CLOSING)))
 		rc = 0;
-	return pfri_leave(r, rc);
-}
-
-/* Makes r->batch hold at least one packet without taking it. 1, 0 or negative. */
-static int peek(struct pfri_ring *r)
-{
-	int rc;
-
-	if (r->head < r->count)
-		return 1;
-	r->head = r->count = 0;
-	rc = fetch(r, r->batch, PFRI_BATCH, 0, true);
-	if (rc <= 0)
-		return rc;
-	r->count = (u_int)rc;
-	return 1;
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_next_pkt_time(pfring *ring, struct timespec *ts)
@@ -470,47 +484,49 @@ int pfring_next_pkt_raw_timestamp(pfring *ring, u_int64_t *timestamp_ns)
 	if (!timestamp_ns)
 		return pfri_fail(-EINVAL,
 				 "pfring_next_pkt_raw_timestamp: no place for it was given");
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
-	if (locked(r))
-		pthread_mutex_lock(&r->rx_lock);
-	rc = peek(r);
+	rc = fill(r, 0);
 	if (rc > 0)
 		*timestamp_ns = r->batch[r->head].ts_ns;
-	if (locked(r))
-		pthread_mutex_unlock(&r->rx_lock);
-	return pfri_leave(r, rc > 0 ? 0 : rc ? rc : -EAGAIN);
+	return pfri_leave_rx(r, rc > 0 ? 0 : rc ? rc : -EAGAIN);
 }
 
 int pfring_is_pkt_available(pfring *ring)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int rc = pfri_enter_rx(r);
 
-	if (rc)
-		return rc;
-	if (locked(r))
-		pthread_mutex_lock(&r->rx_lock);
-	rc = peek(r);
-	if (locked(r))
-		pthread_mutex_unlock(&r->rx_lock);
-	return pfri_leave(r, rc);
+	return rc ? rc : pfri_leave_rx(r, fill(r, 0));
 }
 
 int pfring_poll(pfring *ring, u_int wait_duration)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter(r);
+	int left = wait_duration > INT32_MAX ? -1 : (int)wait_duration;
+	u_int64_t end = pfri_now_ms() + wait_duration;
+	int rc = pfri_enter_rx(r);
 
 	if (rc)
 		return rc;
-	rc = check_state(r);
-	if (rc == 0)
-		rc = r->head < r->count
-			     ? 1
-			     : r->ops->poll(r, wait_duration > INT32_MAX ? -1 : (int)wait_duration);
-	if (rc == -EINTR)
-		drop_stale_wake(r);
-	return pfri_leave(r, rc);
+	for (;;) {
+		if (left && atomic_load(&r->knocking))
+			let_in(r);
+		rc = check_state(r);
+		if (rc)
+			break;
+		rc = r->head < r->count ? 1 : r->ops->poll(r, left);
+		if (rc != -EINTR)
+			break;
+		if (!was_knock(r)) {
+			/* A breakloop that ended this wait shall not end the next call too. */
+			rc = check_state(r);
+			rc = rc ? rc : -EINTR;
+			break;
+		}
+		if (left > 0)
+			left = pfri_now_ms() < end ? (int)(end - pfri_now_ms()) : 0;
+	}
+	return pfri_leave_rx(r, rc);
 }

@@ -23,14 +23,14 @@ struct pfri_tx {
 	u_char data[TX_BYTES];
 };
 
-static int check_frame(struct pfri_ring *r, const void *pkt, u_int len)
+static int check_frame(struct pfri_ring *r, const void *pkt, size_t len)
 {
 	if (!r->ops->send_batch)
 		return pfri_fail(-EOPNOTSUPP, "%s: cannot send", r->ops->name);
 	if (r->mode == recv_only_mode || r->mode == management_only_mode)
 		return pfri_fail(-EOPNOTSUPP, "the ring's socket mode is receive-only");
 	if (!pkt || !len || len > MAX_CAPLEN)
-		return pfri_fail(-EINVAL, "a frame of %u bytes cannot be sent", len);
+		return pfri_fail(-EINVAL, "a frame of %zu bytes cannot be sent", len);
 	return 0;
 }
 
@@ -181,9 +181,9 @@ int pfring_send_get_time(pfring *ring, const void *pkt, u_int pkt_len, struct ti
 		rc = flush(r);
 		if (!rc)
 			rc = r->ops->send_stamped(r, &frame, ts);
-		tx_unlock(r);
 		if (rc > 0 || rc == -ETIMEDOUT)
 			r->sent++;
+		tx_unlock(r);
 	}
 	return pfri_leave(r, rc);
 }
@@ -196,20 +196,20 @@ int pfring_send_last_rx_packet(pfring *ring, int tx_interface_id)
 
 	if (tx_interface_id <= 0)
 		return pfri_fail(-EINVAL, "%d is no interface index", tx_interface_id);
-	rc = pfri_enter(r);
+	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
 	if (!r->holding || !r->head)
-		return pfri_leave(r, pfri_fail(-EAGAIN, "no packet was received yet"));
+		return pfri_leave_rx(r, pfri_fail(-EAGAIN, "no packet was received yet"));
 	p = &r->batch[r->head - 1];
 	if (p->caplen < p->len)
-		return pfri_leave(r,
-				  pfri_fail(-EMSGSIZE,
-					    "the last packet was cut to %u of %u bytes; open the "
-					    "ring with a larger caplen",
-					    p->caplen, p->len));
+		return pfri_leave_rx(
+			r, pfri_fail(-EMSGSIZE,
+				     "the last packet was cut to %u of %u bytes; open the "
+				     "ring with a larger caplen",
+				     p->caplen, p->len));
 	rc = send_one(r, p->data, p->caplen, true, tx_interface_id);
-	return pfri_leave(r, rc < 0 ? rc : 0);
+	return pfri_leave_rx(r, rc < 0 ? rc : 0);
 }
 
 int pfring_send_batch(pfring *ring, const struct iovec *frames, u_int n)
@@ -222,7 +222,7 @@ int pfring_send_batch(pfring *ring, const struct iovec *frames, u_int n)
 	if (!frames && n)
 		return pfri_leave(r, pfri_fail(-EINVAL, "pfring_send_batch: no frames were given"));
 	for (u_int i = 0; i < n; i++) {
-		rc = check_frame(r, frames[i].iov_base, (u_int)frames[i].iov_len);
+		rc = check_frame(r, frames[i].iov_base, frames[i].iov_len);
 		if (rc)
 			return pfri_leave(r, rc);
 	}
