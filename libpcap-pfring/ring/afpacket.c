@@ -161,7 +161,7 @@ int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 	int one = 1, rc;
 
 	a->cluster = -1;
-	/* Protocol 0: not one packet comes before pfri_afp_bind(). */
+	/* Protocol 0: not one packet comes before pfri_afp_start(). */
 	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (a->fd < 0) {
 		if (errno == EPERM || errno == EACCES)
@@ -211,7 +211,7 @@ void pfri_afp_close(struct pfri_ring *r, struct pfri_afp *a)
 	a->fd = -1;
 }
 
-int pfri_afp_bind(struct pfri_ring *r, struct pfri_afp *a)
+static int bind_all(struct pfri_ring *r, struct pfri_afp *a)
 {
 	struct sockaddr_ll sll = {
 		.sll_family = AF_PACKET,
@@ -229,6 +229,20 @@ int pfri_afp_bind(struct pfri_ring *r, struct pfri_afp *a)
 	}
 	a->bound = true;
 	return 0;
+}
+
+int pfri_afp_start(struct pfri_ring *r, struct pfri_afp *a)
+{
+	int rc;
+
+	if (a->bound && (a->cluster < 0 || a->joined))
+		return 0;
+	rc = pfri_afp_mute(a);
+	if (!rc)
+		rc = bind_all(r, a);
+	if (!rc && a->cluster >= 0)
+		rc = pfri_afp_join(a);
+	return rc;
 }
 
 /*

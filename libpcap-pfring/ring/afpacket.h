@@ -16,6 +16,7 @@ struct pfri_afp {
 	int lo;	     /* the loopback's index: its outgoing copies are never shown */
 	bool cooked; /* SOCK_DGRAM: the link header is ours to make */
 	bool bound;
+	bool joined; /* the fan-out group */
 	bool promisc;
 	bool tx_stamps;	      /* SO_TIMESTAMPING is set for what is sent */
 	bool gone;	      /* the interface was removed: report when the ring is empty */
@@ -39,8 +40,11 @@ void pfri_afp_close(struct pfri_ring *r, struct pfri_afp *a);
 /* Joins a->cluster. The socket is bound. */
 int pfri_afp_join(struct pfri_afp *a);
 
-/* From here on the socket gets packets (all protocols). */
-int pfri_afp_bind(struct pfri_ring *r, struct pfri_afp *a);
+/*
+ * Binds the socket and joins a->cluster, if that was not done before. From here
+ * on it gets packets of all protocols; none passes until pfri_afp_filter().
+ */
+int pfri_afp_start(struct pfri_ring *r, struct pfri_afp *a);
 
 /* Attaches "ret #0": the socket gets nothing more. */
 int pfri_afp_mute(struct pfri_afp *a);

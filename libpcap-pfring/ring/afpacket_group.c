@@ -90,6 +90,7 @@ int pfri_afp_join(struct pfri_afp *a)
 	    setsockopt(a->fd, SOL_PACKET, PACKET_FANOUT_DATA, &prog, sizeof(prog)) < 0)
 		return pfri_fail(-errno, "cannot give cluster %d its program: %s", a->cluster,
 				 strerror(errno));
+	a->joined = true;
 	return 0;
 }
 

@@ -281,27 +281,17 @@ static void open_spare(struct pfri_ring *r, struct pfri_bpf *b)
 static int bpf_enable(struct pfri_ring *r, bool on)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
-	int rc = 0;
+	int rc;
 
 	if (!on)
 		return b->afp.bound ? pfri_afp_mute(&b->afp) : 0;
-	if (r->mode == send_only_mode || r->mode == management_only_mode)
-		return 0;
-	if (!b->afp.bound) {
+	if (!b->afp.bound)
 		open_spare(r, b);
-		/* Nothing may pass before the group is joined and the program is there. */
-		rc = pfri_afp_mute(&b->afp);
-		if (!rc)
-			rc = pfri_afp_bind(r, &b->afp);
-		if (!rc && b->afp.cluster >= 0)
-			rc = pfri_afp_join(&b->afp);
-	}
+	rc = pfri_afp_start(r, &b->afp);
 	if (!rc)
 		rc = install(r);
 	if (rc < 0)
 		return rc;
-	if (r->prog.len && rc)
-		r->soft |= PFRI_SOFT_FILTER;
 	if (r->select_used)
 		r->ops->poll(r, 0);
 	return 0;
@@ -353,6 +343,7 @@ static int bpf_remove_from_cluster(struct pfri_ring *r)
 		r->select_fd = b->epoll_fd;
 		return rc;
 	}
+	pfri_afp_set_promisc(r, &fresh, b->afp.promisc);
 	pfri_tp3_close(&b->spare);
 	close(b->afp.fd); /* epoll forgets it by itself */
 	b->afp = fresh;
@@ -449,8 +440,6 @@ static int classic_enable(struct pfri_ring *r, bool on)
 	if (!on)
 		return pfri_afp_mute(&b->afp);
 	rc = pfri_afp_filter(r, &b->afp);
-	if (rc > 0)
-		r->soft |= PFRI_SOFT_FILTER;
 	r->refilter = rc > 0 ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
 	return rc < 0 ? rc : 0;
 }

@@ -92,24 +92,17 @@ static int packet_set_filter(struct pfri_ring *r)
 
 static int start(struct pfri_ring *r, struct leg *l)
 {
-	int rc = 0;
+	bool again = l->afp.bound;
+	int rc = pfri_afp_start(r, &l->afp);
 
-	if (!l->afp.bound) {
-		/* Nothing may pass before the group is joined and the filter is there. */
-		rc = pfri_afp_mute(&l->afp);
-		if (!rc)
-			rc = pfri_afp_bind(r, &l->afp);
-		if (!rc && l->afp.cluster >= 0)
-			rc = pfri_afp_join(&l->afp);
-	}
-	if (rc)
-		return rc;
-	rc = pfri_afp_filter(r, &l->afp);
+	if (!rc)
+		rc = pfri_afp_filter(r, &l->afp);
 	if (rc < 0)
 		return rc;
 	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
-	if (r->prog.len && rc)
-		r->soft |= PFRI_SOFT_FILTER;
+	/* The filter may be newer than what is queued since the ring was last enabled. */
+	if (!rc && again)
+		pfri_tp3_refilter(r, &l->tp3);
 	return 0;
 }
 
@@ -119,9 +112,6 @@ static int packet_enable(struct pfri_ring *r, bool on)
 
 	if (!on)
 		return p->now.afp.bound ? pfri_afp_mute(&p->now.afp) : 0;
-	/* A handle that only sends needs no packets. */
-	if (r->mode == send_only_mode || r->mode == management_only_mode)
-		return 0;
 	return start(r, &p->now);
 }
 
@@ -247,6 +237,7 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 	rc = leg_open(r, &fresh);
 	if (rc)
 		return rc;
+	pfri_afp_set_promisc(r, &fresh.afp, p->now.afp.promisc);
 	/* Muted, and the last packets on their way copied, the ring holds still. */
 	rc = pfri_afp_mute(&p->now.afp);
 	if (!rc) {
