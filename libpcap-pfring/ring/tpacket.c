@@ -30,7 +30,8 @@
 #define LARGE_BLOCK (256u << 10)
 #define DEFAULT_BYTES (8u << 20) /* a short retire time spends blocks that are not full */
 #define BATCHED_BYTES (4u << 20)
-#define DEFAULT_RETIRE 2 /* ms; a packet waits at most twice that */
+#define MOST_BYTES (2u << 30) /* the kernel counts a ring's bytes in 32 bits */
+#define DEFAULT_RETIRE 2      /* ms; a packet waits at most twice that */
 
 /*
  * A block must hold the longest frame. Beyond that, small blocks waste less
@@ -66,6 +67,8 @@ int pfri_tp3_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t)
 	batched = t->retire_ms >= PFRI_TP3_BATCHED_MS;
 	if (!want)
 		want = batched ? BATCHED_BYTES : DEFAULT_BYTES;
+	if (want > MOST_BYTES)
+		want = MOST_BYTES;
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
 		return pfri_fail(-errno, "the kernel has no TPACKET_V3: %s", strerror(errno));
 	if (reserve && setsockopt(a->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)) < 0)
