@@ -42,10 +42,17 @@ static u_int prefix(const struct pfri_ring *r, const struct pfri_afp *a, struct 
 		EMIT(RET(0));
 	}
 	if (r->name.queues != RING_ANY_CHANNEL) {
-		u_int left = (u_int)__builtin_popcountll(r->name.queues);
+		bool first = r->name.queues & 1;
+		u_int left = (u_int)__builtin_popcountll(r->name.queues) + first;
 
-		/* skb->queue_mapping is the receive queue + 1. */
+		/*
+		 * skb->queue_mapping is the receive queue + 1, 0 where the driver does
+		 * not tell. Such packets are the first queue's, so that the rings of
+		 * all queues together miss nothing.
+		 */
 		EMIT(LDANC(SKF_AD_QUEUE));
+		if (first)
+			EMIT(JEQ(0, left--, 0));
 		for (u_int q = 0; q < MAX_NUM_RX_CHANNELS; q++)
 			if (r->name.queues >> q & 1)
 				EMIT(JEQ(q + 1, left--, 0));
