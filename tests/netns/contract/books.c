@@ -182,3 +182,59 @@ void threads_share_a_reentrant_ring(void)
 		CHECK(times[i] == 1, "frame %u came %u times", i, times[i]);
 	pfring_close(ring);
 }
+
+void delivered_is_what_was_handed_out(void)
+{
+	struct pfring_packet pkt[3];
+	struct pfring_pkthdr h;
+	u_char *data;
+	pfring *ring;
+
+	prepare(100);
+	ring = opened(0, 0);
+	feed(0, 100);
+	for (u_int i = 1; i <= 5; i++) {
+		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "frame %u did not come", i);
+		CHECK(stats_of(ring).delivered == i, "%lu, not %u", stats_of(ring).delivered, i);
+	}
+	CHECK(pfring_recv_batch(ring, pkt, 3, PATIENCE) == 3, "no batch");
+	CHECK(stats_of(ring).delivered == 8, "%lu, not 8", stats_of(ring).delivered);
+	CHECK(pfring_is_pkt_available(ring) == 1, "where is the rest?");
+	CHECK(stats_of(ring).delivered == 8, "%lu, not 8", stats_of(ring).delivered);
+	pfring_close(ring);
+}
+
+static void *take_udp(void *arg)
+{
+	u_char store[FRAME_MAX], *buffer = store;
+	struct pfring_pkthdr h;
+
+	for (u_int i = 0; i < 100; i += 2) {
+		CHECK(pfring_recv(arg, &buffer, sizeof(store), &h, 1) == 1, "no frame %u", i);
+		is_frame(buffer, h.caplen, h.len, i, 0);
+	}
+	return NULL;
+}
+
+void a_waiting_reader_lets_other_threads_in(void)
+{
+	u_char store[FRAME_MAX], *buffer = store;
+	pfring *ring = opened(0, PF_RING_REENTRANT);
+	struct pfring_packet pkt;
+	struct pfring_pkthdr h;
+	pthread_t reader = later(0, take_udp, ring);
+
+	usleep(50000);
+	for (int i = 0; i < 20; i++) {
+		CHECK(pfring_recv(ring, &buffer, sizeof(store), &h, 0) == 0, "from nowhere");
+		CHECK(pfring_recv_batch(ring, &pkt, 1, 1) == 0, "from nowhere");
+		CHECK(pfring_is_pkt_available(ring) == 0, "from nowhere");
+		CHECK(pfring_poll(ring, 1) == 0, "from nowhere");
+	}
+	CHECK(pfring_set_direction(ring, rx_only_direction) == 0, "rx only is refused");
+	CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+	feed(0, 100);
+	pthread_join(reader, NULL);
+	expect_nothing(ring);
+	pfring_close(ring);
+}

@@ -36,6 +36,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(headers_are_parsed_when_asked_for, ANY)                                                  \
 	X(time_never_goes_back, ANY)                                                               \
 	X(sampling_takes_one_of_ten, ANY)                                                          \
+	X(sampling_also_takes_one_of_ten_of_what_is_queued, ANY)                                   \
 	X(bytes_stay_until_the_next_read, LIVE)                                                    \
 	X(nothing_there_is_no_packet, LIVE)                                                        \
 	X(the_end_of_a_file_is_told_again_and_again, FILES)                                        \
@@ -48,6 +49,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(breakloop_in_a_signal_handler_ends_the_loop, LIVE)                                       \
 	X(breakloop_in_a_callback_loses_nothing, ANY)                                              \
 	X(breakloop_before_the_loop_counts_once, ANY)                                              \
+	X(breakloop_ends_a_poll_and_nothing_more, LIVE)                                            \
 	X(a_childs_breakloop_ends_one_wait_of_the_parent, LIVE)                                    \
 	X(shutdown_ends_a_wait, LIVE)                                                              \
 	X(closing_ends_a_wait_of_another_thread, LIVE)                                             \
@@ -57,6 +59,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(another_thread_may_close_at_any_instant, ANY)                                            \
 	X(a_filter_holds_from_the_first_packet, ANY)                                               \
 	X(a_new_filter_also_holds_for_queued_packets, ANY)                                         \
+	X(a_filter_set_while_disabled_holds_for_what_was_queued, LIVE)                             \
 	X(a_bad_filter_leaves_the_old_one, ANY)                                                    \
 	X(a_removed_filter_lets_everything_through, ANY)                                           \
 	X(bytecode_cuts_to_the_length_it_returns, ANY)                                             \
@@ -65,13 +68,16 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(two_handles_filter_for_themselves, LIVE)                                                 \
 	X(direction_is_respected, LIVE)                                                            \
 	X(counters_start_at_zero_and_add_up, ANY)                                                  \
+	X(delivered_is_what_was_handed_out, ANY)                                                   \
 	X(a_full_ring_drops_the_newest_and_says_so, LIVE)                                          \
 	X(books_balance_under_load, LIVE)                                                          \
 	X(filtered_packets_are_in_nobodys_books, LIVE)                                             \
 	X(threads_share_a_reentrant_ring, ANY)                                                     \
+	X(a_waiting_reader_lets_other_threads_in, LIVE)                                            \
 	X(opening_says_what_is_wrong, ANY)                                                         \
 	X(opening_a_device_that_is_down_fails, LIVE)                                               \
 	X(a_disabled_ring_takes_nothing, LIVE)                                                     \
+	X(a_ring_that_only_sent_can_receive_again, LIVE)                                           \
 	X(a_thousand_opens_leave_nothing_behind, ANY)                                              \
 	X(a_childs_close_does_not_disturb_the_parent, LIVE)                                        \
 	X(the_backend_is_told, ANY)                                                                \
@@ -81,6 +87,10 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(a_removed_device_ends_a_wait, LIVE)                                                      \
 	X(sent_frames_arrive, LIVE)                                                                \
 	X(a_packet_goes_back_as_it_came, LIVE)                                                     \
+	X(the_last_packet_goes_back_however_it_was_read, LIVE)                                     \
+	X(frames_wait_for_the_watermark_or_a_flush, LIVE)                                          \
+	X(the_rings_of_all_queues_together_miss_nothing, LIVE)                                     \
+	X(a_queue_that_is_not_there_gives_nothing, LIVE)                                           \
 	X(promiscuity_is_counted, LIVE)                                                            \
 	X(a_cluster_gives_each_packet_to_one_member, LIVE)                                         \
 	X(who_leaves_a_cluster_sees_everything_again, LIVE)

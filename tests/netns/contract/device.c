@@ -181,3 +181,108 @@ void promiscuity_is_counted(void)
 	pfring_close(two);
 	CHECK(promiscuity() == 0, "%d at the end", promiscuity());
 }
+
+static int index_;
+static u_int came;
+
+static void send_it_back(const struct pfring_pkthdr *h, const u_char *p, const u_char *user)
+{
+	pfring *ring = (pfring *)(uintptr_t)user;
+
+	is_frame(p, h->caplen, h->len, came, 0);
+	CHECK(pfring_send_last_rx_packet(ring, index_) == 0, "frame %u does not go back", came);
+	came += 2;
+	pfring_breakloop(ring);
+}
+
+/* Each way once, reading the even frames first, first+2 ... Returns how many were read. */
+static u_int read_and_return(pfring *ring, u_int way, u_int first)
+{
+	u_char store[FRAME_MAX], *buffer = store;
+	struct pfring_packet pkt[4];
+	pfring_packet_info info[4];
+	struct pfring_pkthdr h;
+	int n = 1;
+
+	switch (way) {
+	case 0:
+		n = pfring_recv(ring, &buffer, sizeof(store), &h, 1);
+		break;
+	case 1:
+		n = pfring_recv_batch(ring, pkt, 4, PATIENCE);
+		break;
+	case 2:
+		n = pfring_recv_burst(ring, info, 4, 1);
+		break;
+	case 3:
+		came = first;
+		CHECK(pfring_loop(ring, send_it_back, (const u_char *)ring, 1) == 0,
+		      "the loop fails");
+		return 1;
+	}
+	CHECK(n > 0, "way %u gives %d", way, n);
+	memset(store, 0, sizeof(store)); /* what the program does with its copy is its business */
+	CHECK(pfring_send_last_rx_packet(ring, index_) == 0, "way %u does not send", way);
+	return (u_int)n;
+}
+
+void the_last_packet_goes_back_however_it_was_read(void)
+{
+	pfring *ring = opened(0, PF_RING_RX_PACKET_BOUNCE);
+	u_char frame[FRAME_MAX];
+	u_int next = 0;
+	int fd;
+
+	CHECK(pfring_set_direction(ring, rx_only_direction) == 0, "rx only is refused");
+	CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+	CHECK(pfring_get_bound_device_ifindex(ring, &index_) == 0, "no index");
+	CHECK(pfring_send_last_rx_packet(ring, index_) == -EAGAIN, "nothing was received yet");
+	feed(0, 200);
+	usleep(20000);
+	fd = peer_socket(ETH_P_ALL);
+	for (u_int turn = 0; turn < 20; turn++) {
+		next += 2 * read_and_return(ring, turn % 4, next);
+		arrives(fd, frame, frame_make(frame, next - 2));
+	}
+	close(fd);
+	pfring_close(ring);
+}
+
+static void nothing_arrives(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	CHECK(poll(&p, 1, 20) == 0, "a frame arrives too early");
+}
+
+void frames_wait_for_the_watermark_or_a_flush(void)
+{
+	int fd = peer_socket(ETH_P_ALL);
+	pfring *ring = opened(0, 0);
+	u_char frame[FRAME_MAX];
+	u_int len;
+
+	CHECK(pfring_set_tx_watermark(ring, 4) == 0, "the watermark is refused");
+	for (u_int i = 0; i < 3; i++) {
+		len = frame_make(frame, 2 * i);
+		CHECK(pfring_send(ring, frame, len, 0) == (int)len, "frame %u is refused", i);
+	}
+	nothing_arrives(fd);
+	CHECK(pfring_flush_tx_packets(ring) == 0, "no flush");
+	for (u_int i = 0; i < 3; i++)
+		arrives(fd, frame, frame_make(frame, 2 * i));
+	for (u_int i = 3; i < 7; i++)
+		pfring_send(ring, frame, frame_make(frame, 2 * i), 0);
+	for (u_int i = 3; i < 7; i++)
+		arrives(fd, frame, frame_make(frame, 2 * i));
+	/* One that is sent at once does not overtake those that wait. */
+	pfring_send(ring, frame, frame_make(frame, 14), 0);
+	pfring_send(ring, frame, frame_make(frame, 16), 1);
+	arrives(fd, frame, frame_make(frame, 14));
+	arrives(fd, frame, frame_make(frame, 16));
+	/* What waits when the ring is closed is sent. */
+	pfring_send(ring, frame, frame_make(frame, 18), 0);
+	pfring_close(ring);
+	arrives(fd, frame, frame_make(frame, 18));
+	close(fd);
+}

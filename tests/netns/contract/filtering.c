@@ -188,3 +188,29 @@ void direction_is_respected(void)
 	pfring_close(out);
 	pfring_close(both);
 }
+
+void a_filter_set_while_disabled_holds_for_what_was_queued(void)
+{
+	pfring *ring = opened(0, 0);
+	struct pfring_packet pkt;
+	int last = 9, number;
+
+	feed(0, 100);
+	expect(ring, 0, 10, NULL);
+	CHECK(pfring_disable_ring(ring) == 0, "cannot be disabled");
+	CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+	CHECK(pfring_enable_ring(ring) == 0, "cannot be enabled");
+	feed(100, 100);
+	/* Whether disabling forgets what is queued is the backend's choice. */
+	do {
+		CHECK(pfring_recv_batch(ring, &pkt, 1, PATIENCE) == 1, "none after %d", last);
+		number = frame_number(pkt.data, pkt.caplen);
+		CHECK(number > last, "frame %d after %d", number, last);
+		CHECK(is_udp((u_int)number), "frame %d is not for this filter", number);
+		is_frame(pkt.data, pkt.caplen, pkt.len, (u_int)number, 0);
+		last = number;
+	} while (number < 100);
+	expect(ring, (u_int)last + 2, (198 - (u_int)last) / 2, is_udp);
+	expect_nothing(ring);
+	pfring_close(ring);
+}

@@ -188,3 +188,20 @@ void wrong_arguments_are_refused(void)
 	pfring_close(NULL);
 	pfring_close(ring);
 }
+
+void a_ring_that_only_sent_can_receive_again(void)
+{
+	struct pfring_pkthdr h;
+	u_char *data;
+	pfring *ring = pfring_open(source(), 0, 0);
+
+	CHECK(ring, "%s does not open", source());
+	CHECK(pfring_set_socket_mode(ring, send_only_mode) == 0, "send-only is refused");
+	CHECK(pfring_enable_ring(ring) == 0, "cannot be enabled");
+	feed(0, 10);
+	CHECK(pfring_recv(ring, &data, 0, &h, 1) == -EOPNOTSUPP, "a send-only ring reads");
+	CHECK(pfring_set_socket_mode(ring, send_and_recv_mode) == 0, "both is refused");
+	feed(10, 100);
+	expect(ring, 10, 100, NULL);
+	pfring_close(ring);
+}

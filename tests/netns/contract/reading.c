@@ -280,3 +280,24 @@ void bytes_stay_until_the_next_read(void)
 		is_frame(pkt[i].data, pkt[i].caplen, pkt[i].len, (u_int)i, 0);
 	pfring_close(ring);
 }
+
+static bool second_of_ten(u_int i)
+{
+	return i % 10 == 1;
+}
+
+void sampling_also_takes_one_of_ten_of_what_is_queued(void)
+{
+	struct pfring_pkthdr h;
+	u_char *data;
+	pfring *ring;
+
+	prepare(N);
+	ring = opened(0, 0);
+	feed(0, N);
+	CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "frame 0 did not come");
+	CHECK(pfring_set_sampling_rate(ring, 10) == 0, "sampling is refused");
+	expect(ring, 1, N / 10, second_of_ten);
+	CHECK(pfring_set_sampling_rate(ring, 1) == 0, "sampling cannot be switched off");
+	pfring_close(ring);
+}

@@ -328,3 +328,18 @@ void closing_in_a_callback_ends_the_loop(void)
 	CHECK(pfring_loop(ring_, close_at_tenth, NULL, 1) == 0, "the loop did not end well");
 	CHECK(seen == 10, "%u packets, not 10", seen);
 }
+
+void breakloop_ends_a_poll_and_nothing_more(void)
+{
+	struct pfring_pkthdr h;
+	u_char *data;
+	pthread_t t;
+
+	ring_ = opened(0, 0);
+	t = later(50, break_it, ring_);
+	CHECK(pfring_poll(ring_, PATIENCE) == -EINTR, "the poll did not end so");
+	pthread_join(t, NULL);
+	CHECK(pfring_recv(ring_, &data, 0, &h, 0) == 0, "it is told again");
+	CHECK(pfring_poll(ring_, 10) == 0, "the next poll ended so too");
+	pfring_close(ring_);
+}
