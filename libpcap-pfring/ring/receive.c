@@ -135,6 +135,9 @@ static void let_in(struct pfri_ring *r)
 	pthread_mutex_unlock(&r->rx_lock);
 	nanosleep(&moment, NULL);
 	pthread_mutex_lock(&r->rx_lock);
+	/* Somebody was not fast enough: the next wait is to end at once. */
+	if (atomic_load(&r->knocking))
+		pfri_wake(r);
 }
 
 /* After -EINTR: was it neither the program's signal nor for the program? */
