@@ -202,10 +202,15 @@ int pfring_recv_burst(pfring *ring, pfring_packet_info *packets, u_int8_t num_pa
 int pfring_loop(pfring *ring, pfringProcessPacket looper, const u_char *user_bytes,
 		u_int8_t wait_for_packet);
 void pfring_breakloop(pfring *ring);
-/* Arrival time of the next queued packet, without taking it. -EAGAIN if there is none. */
+/*
+ * Arrival time of the next queued packet, without taking it. -EAGAIN if there
+ * is none. This and the next two count as receive calls: bytes that were handed
+ * out without copying may be gone afterwards.
+ */
 int pfring_next_pkt_time(pfring *ring, struct timespec *ts);
 int pfring_next_pkt_raw_timestamp(pfring *ring, u_int64_t *timestamp_ns);
 int pfring_is_pkt_available(pfring *ring);
+/* Packets taken from the ring and not handed out yet; more may be in the ring. */
 u_int32_t pfring_get_num_queued_pkts(pfring *ring);
 
 /* 7.7 Clusters: the members of one cluster share the packets of a device. */
