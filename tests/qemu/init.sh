@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=dash
 # PID 1 of the guest: loads drivers, shows the host's files read-only at /, runs
 # /payload in them and writes its output and exit code to the second serial port.
 bb=/bin/busybox
