@@ -19,7 +19,7 @@
 
 #define SLOT_VERSION PF_RING_ABI_VERSION
 
-static void row(struct seq_file *m, const char *name, const char *fmt, ...)
+static __printf(3, 4) void row(struct seq_file *m, const char *name, const char *fmt, ...)
 {
 	struct va_format vaf;
 	va_list args;

@@ -68,7 +68,8 @@ static int tx_frame(struct pfr_ring *ring, struct net_device *dev, struct msghdr
 	if (memcpy_from_msg(skb->data, msg, len))
 		goto drop;
 	err = -EINVAL;
-	if (!dev_validate_header(dev, skb->data, len))
+	/* The first test is not part of the second: that one would write the missing bytes. */
+	if (len < dev->hard_header_len || !dev_validate_header(dev, skb->data, len))
 		goto drop;
 	skb->dev = dev;
 	skb->priority = ring->sk.sk_priority;
