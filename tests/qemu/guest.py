@@ -3,8 +3,8 @@
 
 Software emulation, so that it runs everywhere; a guest is up in seconds because
 it has no more than an initramfs of busybox and a handful of modules. Kernels
-live in .cache/kernel: Debian's own (fetched with apt, never installed), or the
-one of debug_kernel.sh with KASAN, lockdep and kmemleak, if it was built.
+are Debian's (fetched with apt to .cache/kernel, never installed), or a build
+tree that PFRING_QEMU_KERNEL names.
 """
 
 from __future__ import annotations
@@ -118,22 +118,19 @@ def debian_kernel() -> Kernel:
     return Kernel(release, image, headers, _module_order(root / "lib" / "modules" / release))
 
 
-def debug_kernel() -> Kernel:
-    """The kernel of debug_kernel.sh: KASAN, lockdep, kmemleak."""
-    build = CACHE / "debug"
+def built_kernel(build: Path) -> Kernel:
+    """A kernel built from source, such as one with KASAN and lockdep."""
     image = build / "arch" / "x86" / "boot" / "bzImage"
     if not image.exists():
-        raise RuntimeError("no debug kernel: build it once with tests/qemu/debug_kernel.sh")
+        raise RuntimeError(f"PFRING_QEMU_KERNEL: {image} is not there")
     release = (build / "include" / "config" / "kernel.release").read_text().strip()
-    drivers = build / "drivers" / "net" / "ethernet" / "intel" / "e1000e" / "e1000e.ko"
-    return Kernel(release, image, build.resolve(), [drivers])
+    return Kernel(release, image, build.resolve(), sorted(build.glob("drivers/net/**/e1000e.ko")))
 
 
 def kernel() -> Kernel:
-    """The kernel that PFRING_QEMU_KERNEL names: debian (default) or debug."""
-    return {"debian": debian_kernel, "debug": debug_kernel}[
-        os.environ.get("PFRING_QEMU_KERNEL", "debian")
-    ]()
+    """Debian's, or the one in the build tree that PFRING_QEMU_KERNEL names."""
+    named = os.environ.get("PFRING_QEMU_KERNEL")
+    return built_kernel(Path(named)) if named else debian_kernel()
 
 
 def build_module(target: Kernel, where: Path) -> Path:

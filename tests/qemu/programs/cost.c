@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cost.c - what capturing one packet costs, in processor time of both sides.
+ *
+ *      cost FROM TO SIZE COUNT              one line: none pcap pfring, ns a packet
+ *
+ * For a guest with instruction counting (QEMU -icount shift=0), where a
+ * nanosecond is an instruction and the numbers are the same every time. Frames
+ * are sent without a reader, with libpcap reading (the system's, TPACKET_V3),
+ * and with pfring: reading; the softirq runs in the sender's send(), so sender
+ * and reader together are the whole path. Losing a packet is a failure.
+ */
+#define _GNU_SOURCE
+#include <linux/if_packet.h>
+#include <pcap/pcap.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <net/if.h>
+
+#include "pfring.h"
+
+enum { NONE, PCAP, PFRING };
+
+static const char *from, *to;
+static unsigned size, count;
+
+#define DIE(...) (fprintf(stderr, __VA_ARGS__), fprintf(stderr, "\n"), exit(1))
+
+static double cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static double send_all(void)
+{
+	struct sockaddr_ll sll = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(from)};
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+	unsigned char frame[2048] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+	double start = cpu_now();
+
+	for (unsigned i = 0; i < count; i++)
+		if (sendto(fd, frame, size, 0, (struct sockaddr *)&sll, sizeof(sll)) != (ssize_t)size)
+			DIE("send: %s", strerror(errno));
+	return cpu_now() - start;
+}
+
+static void ignore(u_char *n, const struct pcap_pkthdr *h, const u_char *p)
+{
+	(void)h;
+	(void)p;
+	++*(unsigned *)(void *)n;
+}
+
+static unsigned read_pcap(int ready)
+{
+	char err[PCAP_ERRBUF_SIZE];
+	pcap_t *p = pcap_create(to, err);
+	unsigned n = 0;
+
+	if (!p)
+		DIE("pcap_create: %s", err);
+	pcap_set_snaplen(p, 2048);
+	pcap_set_timeout(p, 10);
+	pcap_set_buffer_size(p, 32 << 20);
+	if (pcap_activate(p) < 0)
+		DIE("pcap_activate: %s", pcap_geterr(p));
+	if (write(ready, "", 1) != 1)
+		DIE("write");
+	while (n < count)
+		if (pcap_dispatch(p, -1, ignore, (u_char *)&n) < 0)
+			DIE("pcap_dispatch: %s", pcap_geterr(p));
+	return n;
+}
+
+static unsigned read_pfring(int ready)
+{
+	struct pfring_open_options opts = {
+		.sz = sizeof(opts), .caplen = 2048, .buffer_bytes = 32 << 20, .timeout_ms = 10};
+	struct pfring_packet packets[256];
+	char name[64];
+	unsigned n = 0;
+	pfring *r;
+
+	snprintf(name, sizeof(name), "pfring:%s", to);
+	r = pfring_open_opts(name, &opts);
+	if (!r || pfring_enable_ring(r))
+		DIE("pfring: %s", pfring_last_error());
+	if (write(ready, "", 1) != 1)
+		DIE("write");
+	while (n < count) {
+		int rc = pfring_recv_batch(r, packets, 256, 1000);
+
+		if (rc < 0)
+			DIE("pfring_recv_batch: %s", pfring_last_error());
+		n += (unsigned)rc;
+	}
+	return n;
+}
+
+static double measure(int way)
+{
+	int ready[2], result[2];
+	double sender, reader = 0;
+	char byte;
+
+	if (way == NONE)
+		return send_all() / count;
+	if (pipe(ready) || pipe(result))
+		DIE("pipe");
+	if (!fork()) {
+		double start = cpu_now();
+
+		alarm(300);
+		if (way == PCAP)
+			read_pcap(ready[1]);
+		else
+			read_pfring(ready[1]);
+		start = cpu_now() - start;
+		if (write(result[1], &start, sizeof(start)) != sizeof(start))
+			DIE("write");
+		exit(0);
+	}
+	close(ready[1]);
+	close(result[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		DIE("the reader did not start");
+	sender = send_all();
+	if (read(result[0], &reader, sizeof(reader)) != sizeof(reader))
+		DIE("the reader did not get everything");
+	wait(NULL);
+	return (sender + reader) / count;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 5)
+		return 2;
+	from = argv[1];
+	to = argv[2];
+	size = (unsigned)atoi(argv[3]);
+	count = (unsigned)atoi(argv[4]);
+	measure(NONE); /* everything is in memory now */
+	printf("%.0f", measure(NONE));
+	printf(" %.0f", measure(PCAP));
+	printf(" %.0f\n", measure(PFRING));
+	return 0;
+}
