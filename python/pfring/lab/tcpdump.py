@@ -16,6 +16,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Tcpdump:
         *,
         options: tuple[str, ...] = (),
         buffer_kib: int = 32_768,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         program = find_tcpdump()
         self.path = Path(path)
@@ -55,7 +57,9 @@ class Tcpdump:
         # -Z root: it would else become user tcpdump and fail to write into our folder.
         command = [program, "-i", device, "-n", "-Z", "root", "-B", str(buffer_kib)]
         command += [*options, "-w", str(self.path), *([expression] if expression else [])]
-        self._process = ns.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self._process = ns.popen(
+            command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         self._said = b""
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._listen, daemon=True)
@@ -95,6 +99,11 @@ class Tcpdump:
         if self._process.returncode:
             raise LabError(f"tcpdump failed: {self._said.decode(errors='replace').strip()}")
         return self._all_counts()[-1]
+
+    @property
+    def errors(self) -> str:
+        """What it has written to standard error."""
+        return self._said.decode(errors="replace")
 
     def kill(self) -> None:
         """End it at once; nothing is promised about its file."""
