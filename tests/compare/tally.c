@@ -96,7 +96,7 @@ int main(int argc, char **argv)
 		printf("%s: %u packets, %llu bytes, %016llx, %u lost\n", all[i].text,
 		       all[i].packets, (unsigned long long)all[i].bytes,
 		       (unsigned long long)all[i].hash, st.ps_drop);
-		pcap_close(all[i].p);
 	}
+	/* Closing a hundred handles one by one takes the kernel seconds; all at once it does not. */
 	return 0;
 }

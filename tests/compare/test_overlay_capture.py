@@ -97,6 +97,12 @@ def expressions() -> list[str]:
     return [text for text in unescaped if not re.search("inbound|outbound|ifindex", text)]
 
 
+def tell(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin
+    process.stdin.write(text)
+    process.stdin.flush()
+
+
 def test_each_filter_lets_the_same_packets_pass(wire: Wire) -> None:
     texts = expressions()
     assert len(texts) > 90
@@ -113,16 +119,17 @@ def test_each_filter_lets_the_same_packets_pass(wire: Wire) -> None:
                 stderr=subprocess.PIPE,
             )
         for process in running.values():
-            assert process.stdin
+            tell(process, "".join(f"{text}\n" for text in texts) + "\n")
+        for process in running.values():
             assert process.stdout
-            process.stdin.write("".join(f"{text}\n" for text in texts) + "\n")
-            process.stdin.flush()
             assert process.stdout.readline() == "ready\n", process.communicate()[1]
         with Replay(wire, mixed_trace(4000).frames) as replay:
             replay.send(rate=4000)
+        for process in running.values():
+            tell(process, "\n")
         lines = {}
         for way, process in running.items():
-            out, err = process.communicate("\n", timeout=60)
+            out, err = process.communicate(timeout=60)
             assert process.returncode == 0, err
             lines[way] = out.splitlines()
             assert len(took(err)) == (len(texts) if way.loader else 0)
