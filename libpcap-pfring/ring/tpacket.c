@@ -272,7 +272,8 @@ static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char
 		cook(p, sll);
 	if (st & TP_STATUS_VLAN_VALID)
 		restore_tag(p, h, a->cooked);
-	/* A filter in user space wants the bytes that the kernel's had: the sieve cuts behind it. */
+	/* A filter in user space wants the bytes that the kernel's had: the sieve cuts behind it.
+	 */
 	if (p->caplen > r->opt.caplen && !(r->soft & PFRI_SOFT_FILTER))
 		p->caplen = r->opt.caplen;
 }

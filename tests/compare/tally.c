@@ -97,6 +97,7 @@ int main(int argc, char **argv)
 		       all[i].packets, (unsigned long long)all[i].bytes,
 		       (unsigned long long)all[i].hash, st.ps_drop);
 	}
-	/* Closing a hundred handles one by one takes the kernel seconds; all at once it does not. */
+	/* Closing a hundred handles one by one takes the kernel seconds; all at once it does not.
+	 */
 	return 0;
 }

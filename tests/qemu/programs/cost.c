@@ -37,13 +37,16 @@ static double cpu_now(void)
 
 static double send_all(void)
 {
-	struct sockaddr_ll sll = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(from)};
+	struct sockaddr_ll sll = {.sll_family = AF_PACKET,
+				  .sll_ifindex = (int)if_nametoindex(from)};
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	unsigned char frame[2048] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+	unsigned char frame[2048] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
+				     0,	   0,	 0,    0,    1,	   0x88, 0xb5};
 	double start = cpu_now();
 
 	for (unsigned i = 0; i < count; i++)
-		if (sendto(fd, frame, size, 0, (struct sockaddr *)&sll, sizeof(sll)) != (ssize_t)size)
+		if (sendto(fd, frame, size, 0, (struct sockaddr *)&sll, sizeof(sll)) !=
+		    (ssize_t)size)
 			DIE("send: %s", strerror(errno));
 	return cpu_now() - start;
 }
