@@ -532,6 +532,7 @@ PyObject *pcapy_loop_filtered(PyObject *self, PyObject *args, PyObject *kwargs)
 		if (!filtered.hand_over(callback))
 			return nullptr;
 	}
+	pcapy_tidy(reader);
 	return counters(reader);
 }
 
@@ -572,6 +573,7 @@ PyObject *pcapy_loop_to_buffer(PyObject *self, PyObject *args, PyObject *kwargs)
 	PyBuffer_Release(&buffer);
 	if (failed)
 		return nullptr;
+	pcapy_tidy(reader);
 	return tuple_of({writer.written, writer.dropped, writer.overflow, writer.used},
 			writer.per_class, classifier.classes());
 }
