@@ -52,8 +52,9 @@ class Receiver:
     def __init__(self, lab: Lab, argv: Sequence[str], env: Mapping[str, str], ready: str) -> None:
         self._lab = lab
         self._ready = ready
-        if not Path(env.get("LD_LIBRARY_PATH", "/")).is_dir():
-            raise Unavailable(f"{env['LD_LIBRARY_PATH']} has not been built")
+        overlay = env.get("LD_LIBRARY_PATH")
+        if overlay and not Path(overlay).is_dir():
+            raise Unavailable(f"{overlay} has not been built")
         self.process = subprocess.Popen(
             lab.inside("b", RECEIVER_CORE, argv),
             stdin=subprocess.DEVNULL,
@@ -71,6 +72,9 @@ class Receiver:
         else:
             self.process.wait()
             raise Unavailable(self._head[-1].strip() if self._head else f"{argv[0]} said nothing")
+        if overlay and overlay not in Path(f"/proc/{self.pid}/maps").read_text():
+            self.process.kill()
+            raise Unavailable(f"{argv[0]} does not use the libraries of {overlay}")
 
     @property
     def pid(self) -> int:

@@ -67,7 +67,7 @@ REJECT = "tcp port 443"
 
 def _c_modes() -> list[Mode]:
     prompt = [m.prompt_default(b) for b in ("packet", "bpf")]
-    return [m.libpcap(), *(m.ours(b) for b in ("packet", "bpf", "pfring")), *prompt]
+    return [m.libpcap(), *(m.ours(b) for b in ("packet", "bpf", "pfring")), m.overlay(), *prompt]
 
 
 def _c_count() -> Bench:
@@ -92,7 +92,7 @@ def _c_rate() -> Bench:
         Goal(3, "highest lossless rate, 64 B, bpf:, of libpcap's", "bpf", "libpcap", 1.2, 0, False),
     ]
     cases = [Case(60), Case(1514)]
-    modes = _c_modes()[:4]
+    modes = _c_modes()[:5]
     return Bench("c-rate", "Highest rate without loss", LosslessRate(), modes, cases, goals)
 
 

@@ -73,7 +73,7 @@ class Workshop:
     tools = CACHE / "build" / "bench"
     venv = CACHE / "venv"
     python = CACHE / "venv" / "bin" / "python"
-    overlay = CACHE / "build" / "libpcap-pfring" / "overlay"
+    overlay = CACHE / "build" / "libpcap-pfring" / "pcap" / "lib"
 
     def build_c(self) -> None:
         build = CACHE / "build"
