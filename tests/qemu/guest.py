@@ -35,6 +35,10 @@ BAD_LOG = re.compile(
 )
 
 
+MULTI = ("-accel", "tcg,thread=multi", "-smp", "2")
+COUNTING = ("-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off")
+
+
 @dataclass(frozen=True)
 class Kernel:
     """An image, the tree that modules are built against, and the modules it needs."""
@@ -152,8 +156,12 @@ def build_programs(where: Path) -> Path:
     folder.mkdir()
     shutil.copy(PROJECT / "kernel" / "uapi" / "pf_ring.h", include)
     flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{include.parent}"]
+    flags += [f"-I{PROJECT / 'libpcap-pfring' / 'include'}"]
+    library = PROJECT / "build" / "dev" / "libpcap-pfring"
     for source in (HERE / "programs").glob("*.c"):
-        run("cc", *flags, "-o", folder / source.stem, source)
+        # Only cost speaks to the library; the others must not even link with it.
+        needs = [f"-L{library}", f"-Wl,-rpath,{library}", "-lpfring", "-lpcap"]
+        run("cc", *flags, "-o", folder / source.stem, source, *needs[: 4 * (source.stem == "cost")])
     return folder
 
 
@@ -177,9 +185,12 @@ def _initramfs(target: Kernel, script: str, where: Path) -> Path:
 
 
 def boot(
-    target: Kernel, script: str, where: Path, *, seconds: int = 300, memory: str = "1G"
+    target: Kernel, script: str, where: Path, *, seconds: int = 300, counting: bool = False
 ) -> Result:
-    """Boot, run script as root, power off. Two NICs hang on one hub."""
+    """Boot, run script as root, power off. Two NICs hang on one hub.
+
+    counting: one processor, whose clock ticks once a nanosecond and instruction.
+    """
     log, output = where / "log", where / "output"
     nics = [
         word
@@ -191,16 +202,8 @@ def boot(
     ]
     command = [
         *("nice", "-n", "10", "timeout", "-k", "5", str(seconds), "qemu-system-x86_64"),
-        *(
-            "-accel",
-            "tcg,thread=multi",
-            "-smp",
-            "2",
-            "-m",
-            memory,
-            "-nodefaults",
-            "-no-user-config",
-        ),
+        *(COUNTING if counting else MULTI),
+        *("-m", "1G", "-nodefaults", "-no-user-config"),
         *("-display", "none", "-no-reboot", "-kernel", str(target.image)),
         *("-initrd", str(_initramfs(target, script, where))),
         *("-append", "console=ttyS0 panic=-1 oops=panic quiet loglevel=5 mitigations=off"),

@@ -13,7 +13,7 @@ export PYTHONPATH={inside} PFRING_PROGRAMS={programs}
 cd {inside}
 {python} -m pytest -q --color=no -p no:cacheprovider -c /dev/null --rootdir=. --confcutdir=. \
     -p clean_log -o python_files='check_*.py' -o junit_family=xunit1 \
-    --junitxml=/tmp/results.xml . >/tmp/said 2>&1
+    --junitxml=/tmp/results.xml {file} >/tmp/said 2>&1
 code=$?
 echo "--- results"
 cat /tmp/results.xml

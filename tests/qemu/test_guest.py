@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pf_ring.ko inside a booted guest: each test of inside/, and the kernel's log."""
+"""pf_ring.ko inside a booted guest: each test of inside/, and the kernel's log.
+
+A file of inside/ is a boot; each of its tests is a test here under the same
+name, so that one that fails in the guest fails by name.
+"""
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import guest
@@ -12,6 +18,8 @@ import pytest
 from outcome import SCRIPT, Outcome
 
 INSIDE = Path(__file__).parent / "inside"
+FILES = sorted(path.stem for path in INSIDE.glob("check_*.py"))
+Guests = Callable[[str], Outcome]
 
 
 def _cases() -> list[str]:
@@ -28,31 +36,39 @@ def _cases() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """Boot once and run everything in inside/."""
-    where = tmp_path_factory.mktemp("guest")
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Guests:
+    """What came of a file's tests; the guest is booted when it is first asked for."""
+    where = tmp_path_factory.mktemp("guests")
     target = guest.kernel()
     module = guest.build_module(target, where)
-    script = SCRIPT.format(
-        module=module,
-        inside=INSIDE,
-        programs=guest.build_programs(where),
-        python=Path(sys.executable),
-    )
-    return Outcome(guest.boot(target, script, where, seconds=1500))
+    programs = guest.build_programs(where)
+
+    @functools.cache
+    def run(file: str) -> Outcome:
+        folder = where / file
+        folder.mkdir()
+        script = SCRIPT.format(
+            module=module,
+            inside=INSIDE,
+            programs=programs,
+            python=Path(sys.executable),
+            file=f"{file}.py",
+        )
+        return Outcome(guest.boot(target, script, folder))
+
+    return run
 
 
 @pytest.mark.parametrize("case", _cases())
-def test_inside(case: str, outcome: Outcome) -> None:
+def test_inside(case: str, guests: Guests) -> None:
+    outcome = guests(case.split("::", maxsplit=1)[0])
     assert case in outcome.ran, f"did not run; the guest said:\n{outcome.said[-3000:]}"
     assert case not in outcome.failures, outcome.failures[case]
 
 
-def test_guest_ran_to_its_end(outcome: Outcome) -> None:
-    result = outcome.result
+@pytest.mark.parametrize("file", FILES)
+def test_guest_ran_to_its_end_with_a_clean_log(file: str, guests: Guests) -> None:
+    result = guests(file).result
     assert result.code >= 0, f"the guest died or ran out of time:\n{result.log[-4000:]}"
-
-
-def test_kernels_log_is_clean(outcome: Outcome) -> None:
-    assert outcome.result.log
-    assert outcome.result.complaints() == []
+    assert result.log
+    assert result.complaints() == []

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Concurrency, hostility and the module's own coming and going. Long, so last."""
+"""Several CPUs at once, and a program that does what nobody should."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from frames import numbered
-from module import MODULE, load, unload
-from pfsock import Ring, Sender, ip, pair, refused
+from module import load, unload
+from pfsock import Ring, Sender, pair
+from traffic import traffic
 
 PROGRAMS = Path(os.environ.get("PFRING_PROGRAMS", "/nowhere"))
 SECONDS = int(os.environ.get("PFRING_HOSTILE_SECONDS", "20"))
@@ -70,23 +69,6 @@ def test_books_balance_when_small_rings_overflow() -> None:
     assert all(r["got"] + r["drop"] == 40000 and r["corrupt"] == 0 for r in rings)
 
 
-def traffic(stop: threading.Event, *devices: str) -> threading.Thread:
-    """Frames on the devices until stop is set."""
-
-    def run() -> None:
-        senders = [Sender(d) for d in devices]
-        number = 0
-        while not stop.is_set():
-            for sender in senders:
-                with suppress(OSError):  # the device may be gone
-                    sender.send(*(numbered(number + i, 60 + i * 40) for i in range(8)))
-            number += 8
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hostile_root_does_no_harm(seed: int) -> None:
@@ -124,66 +106,3 @@ def test_hostile_user_in_namespaces_of_its_own_does_no_harm() -> None:
         cwd="/",
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_module_comes_and_goes_100_times() -> None:
-    for _ in range(100):
-        load()
-        with Ring("lo", caplen=100, lanes=1, size=65536):
-            pass
-        unload()
-
-
-def test_module_comes_and_goes_under_traffic() -> None:
-    stop = threading.Event()
-    with pair() as (v0, v1):
-        thread = traffic(stop, v0)
-        for _ in range(10):
-            load()
-            with Ring(v1) as a, Ring(0) as b:
-                assert a.collect(20)
-                assert b.collect(20)
-            unload()
-        stop.set()
-        thread.join()
-
-
-def test_module_in_use_stays() -> None:
-    load()
-    with Ring("lo"):
-        done = subprocess.run(["rmmod", "pf_ring"], capture_output=True, text=True, check=False)
-        assert done.returncode
-        assert "in use" in done.stderr
-    unload()
-
-
-@pytest.mark.parametrize(
-    "parameter",
-    ["transparent_mode=3", "min_num_slots=0", "min_num_slots=2000000", "min_num_slots=x"],
-)
-def test_wrong_parameters_are_refused(parameter: str) -> None:
-    done = subprocess.run(
-        ["insmod", MODULE, parameter], capture_output=True, text=True, check=False
-    )
-    assert done.returncode
-    assert not Path("/sys/module/pf_ring/parameters").exists()
-
-
-def test_without_the_module_the_family_is_unknown() -> None:
-    assert refused(errno.EAFNOSUPPORT, Ring, "lo")
-
-
-def test_devices_come_and_go_under_any_rings_and_traffic() -> None:
-    load()
-    with Ring(0) as every:
-        for _ in range(10):
-            stop = threading.Event()
-            with pair() as (v0, v1):
-                thread = traffic(stop, v0)
-                with Ring(v1) as one:
-                    assert one.collect(10)
-                    ip("link", "del", v0)
-                stop.set()
-                thread.join()
-        assert every.read()
-    unload()
