@@ -40,8 +40,10 @@ void a_cluster_gives_each_packet_to_one_member(void)
 	for (int m = 0; m < 2; m++) {
 		ring[m] = pfring_open(source(), 0, 0);
 		CHECK(ring[m], "%s does not open", source());
-		if (!has_clusters(ring[m]))
+		if (!has_clusters(ring[m])) {
+			pfring_close(ring[m]);
 			return;
+		}
 	}
 	for (int m = 0; m < 2; m++)
 		CHECK(pfring_enable_ring(ring[m]) == 0, "cannot be enabled");
@@ -76,8 +78,11 @@ void who_leaves_a_cluster_sees_everything_again(void)
 
 	CHECK(one && two, "%s does not open", source());
 	CHECK(pfring_remove_from_cluster(one) < 0, "it leaves though it never joined");
-	if (!has_clusters(one) || !has_clusters(two))
+	if (!has_clusters(one) || !has_clusters(two)) {
+		pfring_close(one);
+		pfring_close(two);
 		return;
+	}
 	CHECK(pfring_enable_ring(one) == 0 && pfring_enable_ring(two) == 0, "not enabled");
 	CHECK(pfring_remove_from_cluster(one) == 0, "it cannot leave");
 	feed(0, N);
