@@ -14,7 +14,7 @@
 #include "pcapsource.h"
 
 #define TAG_AT 12		 /* where an Ethernet frame has its tag */
-#define DEFAULT_BYTES (8u << 20) /* libpcap's own 2 MiB hold a burst of 2,000 packets */
+#define DEFAULT_BYTES (32u << 20) /* 128 blocks of libpcap: each lasts 2 ms at least, however empty */
 #define MIN_BYTES (2u << 20)	 /* a block holds the largest packet: fewer bytes are one block */
 
 struct live {
