@@ -13,9 +13,10 @@
 #include "linktype.h"
 #include "pcapsource.h"
 
-#define TAG_AT 12		 /* where an Ethernet frame has its tag */
-#define DEFAULT_BYTES (32u << 20) /* 128 blocks of libpcap: each lasts 2 ms at least, however empty */
-#define MIN_BYTES (2u << 20)	 /* a block holds the largest packet: fewer bytes are one block */
+#define TAG_AT 12 /* where an Ethernet frame has its tag */
+#define DEFAULT_BYTES                                                                              \
+	(32u << 20)	     /* 128 blocks of libpcap: each lasts 2 ms at least, however empty */
+#define MIN_BYTES (2u << 20) /* a block holds the largest packet: fewer bytes are one block */
 
 struct live {
 	struct pfri_pcapsource src;
