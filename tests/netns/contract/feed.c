@@ -168,10 +168,17 @@ static void wait_for_carrier(int fd)
 void feed(u_int first, u_int n)
 {
 	u_char frame[FRAME_MAX];
+	cpu_set_t before, here;
 	int fd;
 
 	if (!is_live())
 		return;
+	/* A sender that changes its CPU is truly reordered, and fills another lane of a full ring.
+	 */
+	CHECK(sched_getaffinity(0, sizeof(before), &before) == 0, "no affinity");
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	CHECK(sched_setaffinity(0, sizeof(here), &here) == 0, "cannot stay on a CPU");
 	fd = peer_socket(0);
 	wait_for_carrier(fd);
 	for (u_int i = first; i < first + n; i++) {
@@ -184,6 +191,7 @@ void feed(u_int first, u_int n)
 		}
 	}
 	close(fd);
+	sched_setaffinity(0, sizeof(before), &before);
 }
 
 const char *source(void)
