@@ -234,6 +234,7 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 		p->pkt_type = ONCE(rec->pkttype);
 		p->rx_direction = p->pkt_type != PACKET_OUTGOING;
 		p->queue = ONCE(rec->queue);
+		p->vlan_at = 0;
 		pos += size;
 		n++;
 	}
