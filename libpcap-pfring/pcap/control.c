@@ -15,8 +15,15 @@
 PFRO_EXPORT int pcap_setfilter(pcap_t *p, struct bpf_program *fp)
 {
 	struct pfro_handle *h = pfro_live(p);
-	int rc = REAL(pcap_setfilter)(p, fp);
+	int rc;
 
+	/* An error that waits on the shadow's socket would be taken for a failure of this call. */
+	if (h)
+		pfro_hear_of_interface(h);
+	rc = REAL(pcap_setfilter)(p, fp);
+	/* It may have come in between; the failure has taken it off. */
+	if (h && rc < 0)
+		rc = REAL(pcap_setfilter)(p, fp);
 	if (!h || rc < 0)
 		return rc;
 	if (pfring_set_bpf_program(h->ring, fp->bf_insns, fp->bf_len) < 0)

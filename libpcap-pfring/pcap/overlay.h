@@ -106,6 +106,7 @@ int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2,
  * this filter is run in user space, not by the kernel.
  */
 void pfro_refilter(struct pfro_handle *h, bool always);
+void pfro_hear_of_interface(struct pfro_handle *h);
 void pfro_read_free(struct pfro_handle *h);
 
 #endif /* PFRO_OVERLAY_H */

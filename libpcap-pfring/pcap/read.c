@@ -12,6 +12,7 @@
  * Called by the one thread that reads the handle; pcap_breakloop() by anyone.
  */
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "overlay.h"
 
@@ -58,16 +59,23 @@ static void ignore(u_char *user, const struct pcap_pkthdr *hdr, const u_char *da
  * shadow's socket hears of both, so the real library does its part by itself;
  * the ring says when it is empty for good.
  */
-static void look_for_the_interface(struct pfro_handle *h, pcap_t *p)
+void pfro_hear_of_interface(struct pfro_handle *h)
 {
 	struct pollfd shadow = {.fd = h->shadow_fd};
+	socklen_t len = sizeof(int);
+	int err;
 
 	if (!h->down && poll(&shadow, 1, 0) <= 0)
 		return;
+	if (!h->nonblock) {
+		/* A blocking reader is told by the ring; here the news must only not pile up. */
+		getsockopt(h->shadow_fd, SOL_SOCKET, SO_ERROR, &err, &len);
+		return;
+	}
 	/* Takes the error off the ring's own descriptor: select() must not see it for ever. */
 	pfring_poll(h->ring, 0);
-	REAL(pcap_dispatch)(p, 1, ignore, NULL);
-	h->down = REAL(pcap_get_required_select_timeout)(p) != NULL;
+	REAL(pcap_dispatch)(h->pcap, 1, ignore, NULL);
+	h->down = REAL(pcap_get_required_select_timeout)(h->pcap) != NULL;
 }
 
 /*
@@ -110,7 +118,7 @@ static int refill(struct pfro_handle *h, pcap_t *p)
 		if (n > 0)
 			return 1;
 		if (n == 0 && h->nonblock) {
-			look_for_the_interface(h, p);
+			pfro_hear_of_interface(h);
 			return 0;
 		}
 		if (n == 0 && !h->spin)
