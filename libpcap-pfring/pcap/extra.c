@@ -5,8 +5,14 @@
  * Declared for programs in include/pcap-pfring/. On a handle that is not on a
  * ring they fail with PCAP_ERROR (or NULL) and say so in pcap_geterr().
  */
+#include <stddef.h>
+
 #include "overlay.h"
 #include "pcap-pfring/pfring_pcap.h"
+
+_Static_assert(sizeof(struct ns_pcaphdr) == sizeof(struct pfro_header) &&
+		       offsetof(struct ns_pcaphdr, ns) == offsetof(struct pfro_header, ns),
+	       "callbacks are given what the header declares");
 
 /* PF_RING's calls set up a handle before or after its activation. */
 static struct pfro_handle *known(pcap_t *p)
@@ -91,6 +97,17 @@ PFRO_EXPORT int pcap_set_poll_watermark_timeout(pcap_t *p, u_int timeout_ms)
 		return PCAP_ERROR;
 	return done(p, pfring_set_poll_watermark_timeout(h->ring,
 							 (u_int16_t)min_val(timeout_ms, 65535u)));
+}
+
+PFRO_EXPORT int pcap_set_master_id(pcap_t *p, u_int32_t master_id)
+{
+	return pfro_error(p, "a ring cannot follow ring %u; use pcap_set_cluster()", master_id);
+}
+
+PFRO_EXPORT int pcap_set_master(pcap_t *p, pcap_t *master)
+{
+	(void)master;
+	return pfro_error(p, "a ring cannot follow another; use pcap_set_cluster()");
 }
 
 PFRO_EXPORT int pcap_stats64(pcap_t *p, struct pfring_stats64 *stats)

@@ -11,6 +11,7 @@
 #define PFRING_PCAP_H
 
 #include <pfring.h>
+#include <pcap/bpf.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,18 @@ extern "C" {
 
 struct pcap;
 
+/*
+ * What callbacks and pcap_next_ex() on a ring are really given: the header
+ * that they declare, and behind it the nanoseconds within the second, whatever
+ * the handle's precision. Only for packets of such handles.
+ */
+struct ns_pcaphdr {
+	struct timeval ts;
+	bpf_u_int32 caplen;
+	bpf_u_int32 len;
+	u_int64_t ns;
+};
+
 int pcap_get_pfring_id(struct pcap *p);
 /* The ring under the handle; it stays the handle's. NULL if there is none. */
 pfring *pcap_get_pfring_handle(struct pcap *p);
@@ -28,6 +41,9 @@ int pcap_set_application_name(struct pcap *p, char *name);
 int pcap_set_cluster(struct pcap *p, u_int cluster_id, cluster_type type);
 int pcap_set_watermark(struct pcap *p, u_int watermark);
 int pcap_set_poll_watermark_timeout(struct pcap *p, u_int timeout_ms);
+/* Rings do not follow a master here: these always fail. pcap_set_cluster() shares a device. */
+int pcap_set_master_id(struct pcap *p, u_int32_t master_id);
+int pcap_set_master(struct pcap *p, struct pcap *master);
 
 /* Ours: 64-bit books; and the path taken ("libpcap" if not ours) with the reason. */
 int pcap_stats64(struct pcap *p, struct pfring_stats64 *stats);
