@@ -55,6 +55,7 @@ __all__ = [
     "compile_filter",
     "devices",
     "install_pcapy",
+    "libpcap_path",
     "libpfring_path",
     "open",
     "parse",
@@ -109,6 +110,11 @@ def libpfring_path() -> Path:
 
     # Not __file__: an editable install leaves the sources where they are.
     return Path(_core.__file__).with_name("libpfring.so.5")
+
+
+def libpcap_path() -> Path:
+    """Return our libpcap.so, which stands in for the system's (docs/libpcap.md)."""
+    return libpfring_path().with_name("libpcap") / "libpcap.so.0.8"
 
 
 _LAZY = {"Device": "records", "Parsed": "records", "Stats": "records", "devices": "interfaces"}

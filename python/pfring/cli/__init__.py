@@ -12,11 +12,19 @@ OK, FAILED, USAGE = 0, 1, 2
 
 
 def main() -> None:
-    """Run the command line; `run` first, because its program shall find nothing of ours loaded."""
+    """Run the command line.
+
+    `run` and `exec` first: their programs' options are not ours, and what `run` runs shall find
+    nothing of ours loaded.
+    """
     if sys.argv[1:2] == ["run"]:
         from ..runner import main as run
 
         run(sys.argv[2:])
+    elif sys.argv[1:2] == ["exec"]:
+        from ..launcher import main as launch
+
+        launch(sys.argv[2:])
     else:
         from .app import app
 

@@ -216,6 +216,18 @@ def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None
     main(arguments or [])
 
 
+@app.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def execute(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Run an unmodified libpcap program (tcpdump, dumpcap, nmap ...) over our rings."""
+    from ..launcher import main
+
+    main(arguments or [])
+
+
 @app.command()
 def demo(
     expression: Annotated[
@@ -246,3 +258,19 @@ def libpfring(
         typer.echo(library)
     else:
         typer.echo(f"library  {library}\nheader   {library.parent / 'include' / 'pfring.h'}")
+
+
+@app.command()
+def libpcap(
+    path: Annotated[bool, typer.Option("--path", help="Only the path of the library.")] = False,
+) -> None:
+    """Tell where our libpcap.so is, and which real one it stands on."""
+    from .. import libpcap_path
+    from ..launcher import real_libpcap
+
+    library = libpcap_path()
+    if path:
+        typer.echo(library)
+        return
+    headers = library.parents[1] / "include/pcap-pfring"
+    typer.echo(f"library  {library}\nheader   {headers / 'pcap.h'}\nover     {real_libpcap()}")
