@@ -42,3 +42,11 @@ def test_nothing_else_is_exported_but_what_is_declared() -> None:
     extra = set(re.findall(r"\b(pcap_\w+)\(struct pcap", HEADER))
     assert set(ours) - set(theirs) - NEWER == extra | {"pfring_overlay_version"}
     assert set(ours) >= NEWER
+
+
+def test_each_file_bears_its_name_inside() -> None:
+    # ldconfig goes by that.
+    for name in ("libpcap.so.0.8", "libpcap.so.1"):
+        file = pfring.libpcap_path().with_name(name)
+        said = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True)
+        assert f"soname: [{name}]" in said.stdout

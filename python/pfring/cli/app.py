@@ -40,6 +40,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class Everywhere(str, Enum):
+    """What `pfring libpcap` can do to the whole system."""
+
+    INSTALL = "install"
+    REMOVE = "remove"
+
+
 @app.callback()
 def _options(
     version: Annotated[
@@ -262,15 +269,19 @@ def libpfring(
 
 @app.command()
 def libpcap(
+    action: Annotated[
+        Everywhere | None,
+        typer.Argument(help="Make it every program's on this machine, or undo that; needs root."),
+    ] = None,
     path: Annotated[bool, typer.Option("--path", help="Only the path of the library.")] = False,
+    prefix: Annotated[Path, typer.Option(help="Where install puts it: PREFIX/lib/pfring.")] = Path(
+        "/usr/local"
+    ),
 ) -> None:
     """Tell where our libpcap.so is, and which real one it stands on."""
-    from .. import libpcap_path
-    from ..launcher import real_libpcap
+    from . import libpcap as command
 
-    library = libpcap_path()
-    if path:
-        typer.echo(library)
-        return
-    headers = library.parents[1] / "include/pcap-pfring"
-    typer.echo(f"library  {library}\nheader   {headers / 'pcap.h'}\nover     {real_libpcap()}")
+    if action is None:
+        command.tell(path)
+    else:
+        raise typer.Exit(command.change(action.value, prefix))
