@@ -57,6 +57,10 @@ def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
         "libpfring.so.5",
         "include/pfring.h",
         "include/linux/pf_ring.h",
+        "include/pcap-pfring/pcap.h",
+        "include/pcap-pfring/pfring_pcap.h",
+        "libpcap/libpcap.so.0.8",
+        "libpcap/libpcap.so.1",
     }
 
 
@@ -71,6 +75,8 @@ def test_the_wheel_works_on_its_own(wheel: Path, tmp_path: Path, trace_file: Pat
     program = "import pcapy; print(pcapy.__file__)"
     where = run(python, "-m", "pfring", "run", "-c", program, cwd=tmp_path)
     assert where.startswith(str(tmp_path / "clean"))
+    said = run(python, "-m", "pfring", "exec", "tcpdump", "--version", cwd=tmp_path)
+    assert "over libpfring" in said
 
 
 def test_a_c_program_builds_and_runs_on_the_wheel(wheel: Path, tmp_path: Path) -> None:
