@@ -138,7 +138,7 @@ struct pfri_ring {
 	u_int head, count;           /* next and number of valid descriptors in batch */
 	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
 	_Atomic int busy;            /* a thread is in pfring_recv()'s short path */
-	_Atomic int owed;            /* pfring_close() counted that call in users */
+	_Atomic int owed;            /* between that call and pfring_close() (handle.h) */
 	_Atomic int knocking;        /* threads that want rx_lock while a reader waits */
 	_Atomic int attention;       /* what follows has changed since check_state() */
 	_Atomic int breakloop;       /* set by any thread or signal handler */

@@ -47,6 +47,8 @@ static void bury(struct pfri_ring *r)
 
 void pfri_handle_free(struct pfri_ring *r)
 {
+	int saved = errno; /* the last call to leave reports its own failure, not close()'s */
+
 	if (atomic_fetch_or(&r->users, PFRI_FREED) & PFRI_FREED)
 		return;
 	pfri_tx_close(r);
@@ -57,6 +59,7 @@ void pfri_handle_free(struct pfri_ring *r)
 	r->wake_fd = r->select_fd = r->net_fd = -1;
 	r->head = r->count = 0;
 	bury(r);
+	errno = saved;
 }
 
 static struct pfri_ring *handle_new(void)
@@ -317,12 +320,14 @@ void pfring_close(pfring *ring)
 		barrier_everywhere();
 		/*
 		 * A call in pfring_recv()'s short path, of this very thread if we are a
-		 * signal handler, is counted for it: it finds PFRI_CLOSING and leaves,
-		 * at the latest with the next call.
+		 * signal handler, is counted for it: it finds PFRI_CLOSING and leaves.
 		 */
 		if (atomic_load(&r->busy)) {
+			int not_yet = PFRI_NOT_COUNTED;
+
 			atomic_fetch_add(&r->users, 1);
-			atomic_store(&r->owed, 1);
+			if (!atomic_compare_exchange_strong(&r->owed, &not_yet, PFRI_COUNTED))
+				atomic_fetch_sub(&r->users, 1);
 		}
 		pfri_wake(r);
 	}

@@ -31,12 +31,16 @@ static inline int pfri_leave(struct pfri_ring *r, int rc)
 }
 
 /*
- * The end of a call that set r->busy and found the handle closing: if
- * pfring_close() counted it for that, it leaves like any other.
+ * What pfring_close() and the call in pfring_recv()'s short path that it met
+ * agree on in r->owed. Whoever comes second settles it: the call leaves if it
+ * was counted, pfring_close() takes its count back if the call has gone.
  */
+enum { PFRI_NOT_COUNTED = 0, PFRI_COUNTED, PFRI_GONE };
+
+/* The end of a call that set r->busy and found the handle closing. */
 static inline int pfri_leave_short(struct pfri_ring *r, int rc)
 {
-	return atomic_exchange(&r->owed, 0) ? pfri_leave(r, rc) : rc;
+	return atomic_exchange(&r->owed, PFRI_GONE) == PFRI_COUNTED ? pfri_leave(r, rc) : rc;
 }
 
 /* 0, or -EBADF without having entered. */

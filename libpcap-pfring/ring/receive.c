@@ -335,12 +335,14 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 		     bool restart)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	int rc = -EAGAIN;
+	int rc;
 
 	if (!packets || !max)
 		return pfri_fail(-EINVAL, "pfring_recv_batch: no room for packets was given");
-	if (pfri_enter(r))
-		return -errno;
+	rc = pfri_enter(r);
+	if (rc)
+		return rc;
+	rc = -EAGAIN;
 	pfri_rx_lock(r, timeout_ms >= 0);
 	while (rc == -EAGAIN && r->head == r->count) {
 		r->head = r->count = 0;

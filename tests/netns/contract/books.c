@@ -166,8 +166,11 @@ static void *take(void *arg)
 
 void threads_share_a_reentrant_ring(void)
 {
-	struct pfring_open_options opts = {
-		.sz = sizeof(opts), .flags = PF_RING_REENTRANT, .buffer_bytes = 64 << 20};
+	/* Nobody reads while they are sent: blocks that are closed for their age would not last. */
+	struct pfring_open_options opts = {.sz = sizeof(opts),
+					   .flags = PF_RING_REENTRANT,
+					   .buffer_bytes = 64 << 20,
+					   .timeout_ms = 500};
 	pthread_t t[4];
 	pfring *ring;
 
