@@ -16,6 +16,14 @@ int pfri_pcapsource_open(struct pfri_pcapsource *s, const struct pfri_pcaplib *l
 				 PFRI_CHUNK);
 	}
 	memset(s, 0, sizeof(*s));
+	s->closing = pfri_pcapcloser_new(lib, p);
+	if (!s->closing) {
+		int err = -errno;
+
+		munmap(chunk, PFRI_CHUNK);
+		lib->close(p);
+		return err;
+	}
 	s->lib = lib;
 	s->p = p;
 	s->chunk = chunk;
@@ -109,7 +117,7 @@ void pfri_pcapsource_close(struct pfri_pcapsource *s)
 {
 	if (!s->p)
 		return;
-	s->lib->close(s->p);
+	pfri_pcapcloser_close(s->closing);
 	munmap(s->chunk, PFRI_CHUNK);
 	s->p = NULL;
 }

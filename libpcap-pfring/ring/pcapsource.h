@@ -12,6 +12,7 @@
 #define PFRI_PCAPSOURCE_H
 
 #include "backend.h"
+#include "pcapcloser.h"
 #include "pcaplib.h"
 
 #define PFRI_CHUNK                                                                                 \
@@ -20,7 +21,8 @@
 
 struct pfri_pcapsource {
 	const struct pfri_pcaplib *lib;
-	pcap_t *p;     /* owned */
+	pcap_t *p; /* owned */
+	struct pfri_pcapclosing *closing;
 	u_char *chunk; /* PFRI_CHUNK bytes, mapped */
 	size_t used;
 	bool full;		 /* nothing more until release() */
@@ -32,7 +34,7 @@ struct pfri_pcapsource {
 	u_int64_t count; /* packets handed out */
 };
 
-/* Takes over p, which is closed also on failure. 0 or -ENOMEM. */
+/* Takes over p, which is closed also on failure. 0 or negative with the reason told. */
 int pfri_pcapsource_open(struct pfri_pcapsource *s, const struct pfri_pcaplib *lib, pcap_t *p,
 			 u_int32_t ns_unit);
 /*
