@@ -33,7 +33,7 @@
 #define RING_VERSION_NUM 0x050404
 
 /* Bumped whenever part two changes; the library refuses a module of another ABI. */
-#define PF_RING_ABI_VERSION 1
+#define PF_RING_ABI_VERSION 2
 
 /* ------------------------------------------------------------------------
  * Part one: types named by programs.
@@ -324,15 +324,30 @@ typedef struct {
  * the sleep, not a flag that the producer would have to clear: the producer
  * wakes the reader once per number that it has not seen before.
  *
- * Segments keep the memory in use in the cache: data may be cut into equal
- * segments (at most PFR_MAX_SEGMENTS), and the producer, when it comes to the
- * next one, takes the place that the reader has left last instead of the one it
- * left first. Segment v of the endless sequence (position / segment) lies at
- * place[v % (data_size / segment)]. Before it publishes a position in v, and
- * once the reader has left segment v - data_size / segment, the producer may
- * exchange that entry with any other whose segment the reader has left. In a
- * lane with segments no record crosses the end of one: a record with
- * PFR_REC_SKIP fills the rest. A lane without (segment 0) is one segment.
+ * A pool. A burst comes in on one CPU: lanes of
+ * a fixed size would leave the memory of all others unused. So a producer with
+ * many lanes may keep their data in segments that belong to no lane for good.
+ * A lane is then its two pages only, and segment v of its endless sequence of
+ * bytes (position / segment) lies where place[v % PFR_MAX_SEGMENTS] says, an
+ * index into the pool. Lanes share the pool in groups: lane i takes segments of
+ * group i % groups, whose free ones are the bits set in pfr_lane_cons.free of
+ * lane i % groups.
+ *
+ *   producer, its segment full             consumer, past the end of segment v
+ *   ------------------------               ------------------------------
+ *   clear a bit of free, lowest  (I)       read place[v], read the records
+ *   write place[v], write SKIP   (C)       set the bit of place[v]      (J)
+ *   store-release prod           (E)       store-release cons           (B)
+ *
+ *   I pairs with J: both are atomic read-modify-write operations, J a release
+ *     and I an acquire; a segment is written again only after its reader is
+ *     done with it, and it has one lane at a time. No bit set means full. A
+ *     group has at most PFR_MAX_SEGMENTS segments, so no two that a lane has in
+ *     flight share an entry of place.
+ *   The lowest bit first: a reader that keeps up frees the segments that are
+ *     taken next, so few are in use and stay in the cache.
+ *   With a pool no record crosses the end of its segment: a record with
+ *     PFR_REC_SKIP fills the rest.
  */
 
 #define PFR_RING_MAGIC 0x50465231u /* "PFR1" */
@@ -348,10 +363,10 @@ struct pfr_lane_prod {
 	/* Written once, before the lane is handed out. */
 	__u32 magic;
 	__u32 abi;       /* PF_RING_ABI_VERSION */
-	__u64 data_size; /* bytes, a power of two */
+	__u64 data_size; /* bytes that the lane can hold; without a pool a power of two */
 	__u32 lane;      /* number of this lane, from 0 */
 	__u32 lanes;     /* how many there are in the ring */
-	__u64 segment;   /* bytes, a power of two; 0: data_size */
+	__u64 segment;   /* bytes, a power of two; 0: no pool, data follows the two pages */
 	__u8 pad0[PFR_CACHE_LINE - 32];
 	/* The position, alone on its line: the consumer polls it. */
 	__u64 prod;
@@ -364,10 +379,10 @@ struct pfr_lane_prod {
 	__u32 woken; /* the last need_wakeup that was answered */
 	__u32 reserved;
 	__u64 lost; /* lane 0 only: packets of CPUs that have no lane (plugged in later) */
-	__u64 at;   /* with segments: where in data the next record goes */
-	__u64 left; /* with segments: room left in this one */
-	/* Written for a segment before a position in it is published. */
-	__u8 place[PFR_MAX_SEGMENTS];
+	/* With a pool: */
+	__u64 at;   /* where in it the next record goes */
+	__u64 left; /* room left in this segment */
+	__u8 place[PFR_MAX_SEGMENTS]; /* written before a position in that segment is published */
 };
 
 struct pfr_lane_cons {
@@ -376,6 +391,8 @@ struct pfr_lane_cons {
 	__u32 need_wakeup; /* 0, or the number of the sleep that the reader is about to begin */
 	__u32 watermark;   /* bytes queued that are worth waking it */
 	__u8 pad1[PFR_CACHE_LINE - 8];
+	__u64 free; /* with a pool, in the first lane of each group: its free segments */
+	__u8 pad2[PFR_CACHE_LINE - 8];
 };
 
 /*
@@ -401,7 +418,7 @@ struct pfr_rec {
 #define PFR_REC_TS_HW    0x08
 #define PFR_REC_CSUM_OK  0x10
 #define PFR_REC_DEFRAG   0x20 /* put together from IP fragments */
-#define PFR_REC_SKIP     0x40 /* no packet: go on at the next segment */
+#define PFR_REC_SKIP     0x40 /* no packet: go on at the next segment (pool) or at the front */
 
 #define PFR_REC_SIZE(caplen) \
 	(((__u64)sizeof(struct pfr_rec) + (caplen) + PFR_REC_ALIGN - 1) & ~(__u64)(PFR_REC_ALIGN - 1))
@@ -511,7 +528,7 @@ struct pfr_stats {
 #define PFR_ASSERT(x, m) _Static_assert(x, m)
 #endif
 PFR_ASSERT(sizeof(struct pfr_lane_prod) == 256, "pfr_lane_prod is shared memory");
-PFR_ASSERT(sizeof(struct pfr_lane_cons) == 128, "pfr_lane_cons is shared memory");
+PFR_ASSERT(sizeof(struct pfr_lane_cons) == 192, "pfr_lane_cons is shared memory");
 PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
 PFR_ASSERT(sizeof(struct sockaddr_pfr) == 16, "sockaddr_pfr is what bind() takes");
 PFR_ASSERT(sizeof(struct pfr_ring_req) == 16 && sizeof(struct pfr_info) == 40 &&

@@ -72,7 +72,10 @@ static inline void ebpf_store_imm(struct pfri_ebpf *e, uint8_t size, uint8_t dst
 		  (struct bpf_insn){BPF_ST | BPF_MEM | size, dst, 0, (int16_t)off, (int32_t)imm});
 }
 
-/* BPF_ADD, or BPF_XCHG, which also is a full barrier and leaves the old value in src. */
+/*
+ * BPF_ADD; or, from Linux 5.12, BPF_XCHG or another with BPF_FETCH, which also
+ * are full barriers and leave the old value in src.
+ */
 static inline void ebpf_atomic64(struct pfri_ebpf *e, int32_t op, uint8_t dst, int off, uint8_t src)
 {
 	ebpf_emit(e, (struct bpf_insn){BPF_STX | 0xc0 /* BPF_ATOMIC */ | BPF_DW, dst, src,
@@ -88,6 +91,12 @@ static inline void ebpf_load_imm64(struct pfri_ebpf *e, uint8_t dst, uint8_t kin
 static inline void ebpf_map(struct pfri_ebpf *e, uint8_t dst, int fd)
 {
 	ebpf_load_imm64(e, dst, BPF_PSEUDO_MAP_FD, (uint32_t)fd);
+}
+
+/* The address of a byte of an array's only element. */
+static inline void ebpf_map_value(struct pfri_ebpf *e, uint8_t dst, int fd, uint32_t off)
+{
+	ebpf_load_imm64(e, dst, BPF_PSEUDO_MAP_VALUE, (uint32_t)fd | (uint64_t)off << 32);
 }
 
 static inline void ebpf_call(struct pfri_ebpf *e, int helper)

@@ -27,6 +27,8 @@
 #define SLOT_CPU (-4)
 #define SLOT_SIZE (-16) /* of the record */
 #define SLOT_TAG (-24)	/* bytes that the put-back tag adds: 0 or 4 */
+#define SLOT_NEXT (-32) /* where in the pool the next segment lies */
+#define SLOT_KEY (-36)	/* of the pool's array */
 
 #define ADDRESSES 12
 #define TAG_LEN 4
@@ -36,14 +38,20 @@
 
 #define PROD_FIELD(f) ((int)offsetof(struct pfr_lane_prod, f))
 #define CONS_FIELD(f) (4096 + (int)offsetof(struct pfr_lane_cons, f))
+#define FREE_FIELD (4096 + (int)offsetof(struct pfr_lane_cons, free))
 #define REC_FIELD(f) ((int)offsetof(struct pfr_rec, f))
 #define SKB(f) ((int)offsetof(struct __sk_buff, f))
 
-#define FUNC_KTIME_GET_TAI_NS 208 /* newer than the oldest headers we build with */
+/* Newer than the oldest headers we build with. */
+#define FUNC_KTIME_GET_TAI_NS 208
+#define ATOMIC_FETCH 1
+
+/* How often a CPU whose free segment was taken away under its eyes tries another. */
+#define CLAIMS 4
 
 /* Up to so many jumps to one place. */
 struct exits {
-	unsigned n, jump[8];
+	unsigned n, jump[16];
 };
 
 static void leave(struct exits *x, unsigned jump)
@@ -98,23 +106,39 @@ static void find_lane(struct pfri_ebpf *e, const struct pfri_producer *p, struct
 	unsigned found;
 
 	ebpf_call(e, BPF_FUNC_get_smp_processor_id);
-	ebpf_store(e, BPF_W, FP, SLOT_CPU, BPF_REG_0);
-	ebpf_map(e, BPF_REG_1, p->lanes_fd);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
-	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_CPU);
-	ebpf_call(e, BPF_FUNC_map_lookup_elem);
-	found = ebpf_jump_if_imm(e, BPF_JNE, BPF_REG_0, 0);
-	ebpf_store_imm(e, BPF_W, FP, SLOT_CPU, 0);
-	ebpf_map(e, BPF_REG_1, p->lanes_fd);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
-	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_CPU);
-	ebpf_call(e, BPF_FUNC_map_lookup_elem);
-	leave(out, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
+	ebpf_map_value(e, LANE, p->at.lanes_fd, 0);
+	found = ebpf_jump_if_imm(e, BPF_JLT, BPF_REG_0, (int32_t)p->at.lanes);
 	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_1, 1);
-	ebpf_atomic64(e, BPF_ADD, BPF_REG_0, PROD_FIELD(lost), BPF_REG_1);
+	ebpf_atomic64(e, BPF_ADD, LANE, PROD_FIELD(lost), BPF_REG_1);
 	leave(out, ebpf_jump(e));
 	ebpf_land(e, found);
-	ebpf_alu64(e, BPF_MOV, LANE, BPF_REG_0);
+	ebpf_store(e, BPF_W, FP, SLOT_CPU, BPF_REG_0);
+	ebpf_alu64_imm(e, BPF_MUL, BPF_REG_0, PFR_LANE_DATA);
+	ebpf_alu64(e, BPF_ADD, LANE, BPF_REG_0);
+}
+
+/* REC = the byte of the pool whose number is in the lane's field at. */
+static void locate(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
+{
+	ebpf_load(e, BPF_DW, BPF_REG_0, LANE, PROD_FIELD(at));
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_0, -PFR_REC_ALIGN);
+	if (p->at.chunks == 1) {
+		/* Ours, and right; but the verifier does not know. */
+		leave(full, ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_0, (int32_t)p->at.chunk));
+		ebpf_map_value(e, REC, p->at.pool_fd, 0);
+		ebpf_alu64(e, BPF_ADD, REC, BPF_REG_0);
+		return;
+	}
+	ebpf_alu64(e, BPF_MOV, REC, BPF_REG_0);
+	ebpf_alu64_imm(e, BPF_AND, REC, (int32_t)p->at.chunk - 1);
+	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_0, __builtin_ctzll(p->at.chunk));
+	ebpf_store(e, BPF_W, FP, SLOT_KEY, BPF_REG_0);
+	ebpf_map(e, BPF_REG_1, p->at.pool_fd);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_KEY);
+	ebpf_call(e, BPF_FUNC_map_lookup_elem);
+	leave(full, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
+	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_0);
 }
 
 /* E, pairs with D: what was written before is seen by who sees the position. Uses R5. */
@@ -129,66 +153,109 @@ static void store_prod(struct pfri_ebpf *e, uint8_t position)
 #endif
 }
 
+/* R2 = the bit of a segment that was free and is this lane's now. */
+static void claim(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
+{
+	struct exits got = {0};
+
+	ebpf_map_value(e, REC, p->at.lanes_fd, 0);
+	if (p->at.groups > 1) {
+		ebpf_load(e, BPF_W, BPF_REG_0, FP, SLOT_CPU);
+		ebpf_alu64_imm(e, BPF_MOD, BPF_REG_0, (int32_t)p->at.groups);
+		leave(full, ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_0, (int32_t)p->at.groups));
+		ebpf_alu64_imm(e, BPF_MUL, BPF_REG_0, PFR_LANE_DATA);
+		ebpf_alu64(e, BPF_ADD, REC, BPF_REG_0);
+	}
+	for (int i = 0; i < CLAIMS; i++) {
+		ebpf_load(e, BPF_DW, BPF_REG_1, REC, FREE_FIELD);
+		leave(full, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_1, 0));
+		ebpf_alu64(e, BPF_MOV, BPF_REG_2, BPF_REG_1);
+		ebpf_alu64_imm(e, BPF_NEG, BPF_REG_2, 0);
+		ebpf_alu64(e, BPF_AND, BPF_REG_2, BPF_REG_1); /* the lowest bit */
+		ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
+		if (p->private_) {
+			/* I. Nobody else takes from here; without fetching it is no acquire,
+			 * but the stores that follow depend on the bit that was loaded. */
+			ebpf_alu64_imm(e, BPF_NEG, BPF_REG_3, 0);
+			ebpf_atomic64(e, BPF_ADD, REC, FREE_FIELD, BPF_REG_3);
+			return;
+		}
+		ebpf_alu64_imm(e, BPF_XOR, BPF_REG_3, -1);
+		ebpf_atomic64(e, BPF_AND | ATOMIC_FETCH, REC, FREE_FIELD, BPF_REG_3); /* I */
+		ebpf_alu64(e, BPF_AND, BPF_REG_3, BPF_REG_2);
+		leave(&got, ebpf_jump_if_imm(e, BPF_JNE, BPF_REG_3, 0));
+	}
+	leave(full, ebpf_jump(e));
+	land_all(e, &got);
+}
+
+/* R4 = the number of the one bit that is set in R2. */
+static void bit_number(struct pfri_ebpf *e)
+{
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_4, 0);
+	for (int width = 32; width; width /= 2) {
+		unsigned lower;
+
+		ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
+		ebpf_alu64_imm(e, BPF_RSH, BPF_REG_3, width);
+		lower = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_3, 0);
+		ebpf_alu64(e, BPF_MOV, BPF_REG_2, BPF_REG_3);
+		ebpf_alu64_imm(e, BPF_ADD, BPF_REG_4, width);
+		ebpf_land(e, lower);
+	}
+}
+
+/* R2 = the position at which the next segment of the lane's sequence starts, R3 = the present. */
+static void next_start(struct pfri_ebpf *e, const struct pfri_producer *p)
+{
+	ebpf_load(e, BPF_DW, BPF_REG_3, LANE, PROD_FIELD(prod));
+	ebpf_alu64(e, BPF_MOV, BPF_REG_2, BPF_REG_3);
+	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, (int32_t)p->at.segment - 1);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_2, -(int32_t)p->at.segment);
+}
+
 /*
- * The record in R1 bytes does not fit into its segment: goes to the next one.
- * The reader must have left it wholly; then it takes the place that the reader
- * left last. If there is none, this segment is closed, so that no shorter
- * packet slips in behind the one that is dropped: a gap is one gap.
+ * The record does not fit into the lane's segment: takes another one. If there
+ * is none, this one is closed all the same, so that no shorter packet slips in
+ * behind the one that is dropped: a gap is one gap.
  */
 static void next_segment(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *full)
 {
-	int32_t segment = (int32_t)p->segment, places = (int32_t)(p->data_size / p->segment);
-	int shift = __builtin_ctzll(p->segment);
-	unsigned whole, fresh, chosen;
+	const int shift = __builtin_ctzll(p->at.segment);
+	unsigned whole;
 
-	/* R3 = position, R2 = start of the next segment, R4 = the reader's, if it makes sense */
-	ebpf_load(e, BPF_DW, BPF_REG_3, LANE, PROD_FIELD(prod));
-	ebpf_alu64(e, BPF_MOV, BPF_REG_2, BPF_REG_3);
-	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, segment - 1);
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_2, -segment);
 	ebpf_store_imm(e, BPF_DW, LANE, PROD_FIELD(left), 0);
-	ebpf_load(e, BPF_DW, BPF_REG_4, LANE, CONS_FIELD(cons)); /* A, pairs with B */
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_3);
-	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
-	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, BPF_REG_2);
-	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_5, segment);
-	ebpf_alu64(e, BPF_SUB, BPF_REG_5, BPF_REG_4);
-	leave(full, ebpf_jump_if_imm(e, BPF_JGT, BPF_REG_5, (int32_t)p->data_size));
+	claim(e, p, full);
+	bit_number(e);
+	leave(full, ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_4, (int32_t)p->at.each));
+
+	next_start(e, p);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_0, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_0, shift);
+	ebpf_alu64_imm(e, BPF_AND, BPF_REG_0, PFR_MAX_SEGMENTS - 1);
+	ebpf_alu64(e, BPF_MOV, BPF_REG_1, LANE);
+	ebpf_alu64(e, BPF_ADD, BPF_REG_1, BPF_REG_0);
+	ebpf_store(e, BPF_B, BPF_REG_1, PROD_FIELD(place), BPF_REG_4);
+	if (p->at.groups > 1) {
+		ebpf_load(e, BPF_W, BPF_REG_0, FP, SLOT_CPU);
+		ebpf_alu64_imm(e, BPF_MOD, BPF_REG_0, (int32_t)p->at.groups);
+		ebpf_alu64_imm(e, BPF_MUL, BPF_REG_0, (int32_t)p->at.each);
+		ebpf_alu64(e, BPF_ADD, BPF_REG_4, BPF_REG_0);
+	}
+	ebpf_alu64_imm(e, BPF_LSH, BPF_REG_4, shift);
+	ebpf_store(e, BPF_DW, FP, SLOT_NEXT, BPF_REG_4);
 
 	/* C: the rest of this one is skipped. */
 	whole = ebpf_jump_if(e, BPF_JEQ, BPF_REG_2, BPF_REG_3);
-	ebpf_load(e, BPF_DW, BPF_REG_0, LANE, PROD_FIELD(at));
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_0, (int32_t)(p->data_size - PFR_REC_ALIGN));
-	ebpf_alu64(e, BPF_MOV, REC, LANE);
-	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_0);
-	ebpf_store_imm(e, BPF_W, REC, PFR_LANE_DATA + REC_FIELD(caplen), 0);
-	ebpf_store_imm(e, BPF_B, REC, PFR_LANE_DATA + REC_FIELD(flags), PFR_REC_SKIP);
+	locate(e, p, full);
+	ebpf_store_imm(e, BPF_W, REC, REC_FIELD(caplen), 0);
+	ebpf_store_imm(e, BPF_B, REC, REC_FIELD(flags), PFR_REC_SKIP);
+	next_start(e, p);
 	ebpf_land(e, whole);
 
-	/* R0 = the entry of the new segment, R5 = the one of the segment left last */
-	ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
-	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_3, shift);
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_3, places - 1);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_0, LANE);
-	ebpf_alu64(e, BPF_ADD, BPF_REG_0, BPF_REG_3);
-	ebpf_load(e, BPF_B, BPF_REG_3, BPF_REG_0, PROD_FIELD(place));
-	fresh = ebpf_jump_if_imm(e, BPF_JLT, BPF_REG_4, segment);
-	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_4, shift);
-	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_4, 1);
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_4, places - 1);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_5, LANE);
-	ebpf_alu64(e, BPF_ADD, BPF_REG_5, BPF_REG_4);
-	ebpf_load(e, BPF_B, BPF_REG_4, BPF_REG_5, PROD_FIELD(place));
-	ebpf_store(e, BPF_B, BPF_REG_5, PROD_FIELD(place), BPF_REG_3);
-	ebpf_store(e, BPF_B, BPF_REG_0, PROD_FIELD(place), BPF_REG_4);
-	chosen = ebpf_jump(e);
-	ebpf_land(e, fresh);
-	ebpf_alu64(e, BPF_MOV, BPF_REG_4, BPF_REG_3);
-	ebpf_land(e, chosen);
-	ebpf_alu64_imm(e, BPF_LSH, BPF_REG_4, shift);
+	ebpf_load(e, BPF_DW, BPF_REG_4, FP, SLOT_NEXT);
 	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(at), BPF_REG_4);
-	ebpf_store_imm(e, BPF_DW, LANE, PROD_FIELD(left), (uint32_t)segment);
+	ebpf_store_imm(e, BPF_DW, LANE, PROD_FIELD(left), (uint32_t)p->at.segment);
 	store_prod(e, BPF_REG_2);
 }
 
@@ -207,11 +274,7 @@ static void reserve(struct pfri_ebpf *e, const struct pfri_producer *p, struct e
 	fits = ebpf_jump_if(e, BPF_JLE, BPF_REG_1, BPF_REG_2);
 	next_segment(e, p, full);
 	ebpf_land(e, fits);
-	ebpf_load(e, BPF_DW, BPF_REG_3, LANE, PROD_FIELD(at));
-	ebpf_alu64_imm(e, BPF_AND, BPF_REG_3, (int32_t)(p->data_size - PFR_REC_ALIGN));
-	ebpf_alu64(e, BPF_MOV, REC, LANE);
-	ebpf_alu64(e, BPF_ADD, REC, BPF_REG_3);
-	ebpf_alu64_imm(e, BPF_ADD, REC, PFR_LANE_DATA);
+	locate(e, p, full);
 }
 
 /* C: the record's header. */
@@ -338,7 +401,7 @@ static void wake(struct pfri_ebpf *e, const struct pfri_producer *p, struct exit
 	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, 1);
 	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(wakeups), BPF_REG_1);
 	/* What is written does not matter, that something is there does. */
-	ebpf_map(e, BPF_REG_1, p->wake_fd);
+	ebpf_map(e, BPF_REG_1, p->at.wake_fd);
 	ebpf_alu64(e, BPF_MOV, BPF_REG_2, FP);
 	ebpf_alu64_imm(e, BPF_ADD, BPF_REG_2, SLOT_TAG);
 	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_3, 8);
@@ -353,9 +416,21 @@ static void count_drop(struct pfri_ebpf *e)
 	ebpf_store(e, BPF_DW, LANE, PROD_FIELD(drops), BPF_REG_1);
 }
 
-int pfri_producer_emit(struct pfri_ebpf *e, const struct pfri_producer *p,
+int pfri_producer_emit(struct pfri_ebpf *e, const struct pfri_producer *asked,
 		       const struct sock_filter *filter, unsigned len)
 {
+	/* A record lies in one segment; only frames far beyond 64 KiB are cut by that. */
+	const uint32_t most = (uint32_t)asked->at.segment - 2 * PFR_REC_ALIGN - TAG_LEN;
+	const struct pfri_producer fitting =
+					   {
+						   .at = asked->at,
+						   .private_ = asked->private_,
+						   .caplen = asked->caplen < most ? asked->caplen
+										  : most,
+						   .generation = asked->generation,
+						   .clock = asked->clock,
+					   },
+				   *p = &fitting;
 	struct exits out = {0}, full = {0};
 	int err;
 

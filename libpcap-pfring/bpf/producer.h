@@ -14,12 +14,12 @@
 
 #include "clock.h"
 #include "ebpf.h"
+#include "maps.h"
 
 struct pfri_producer {
-	int lanes_fd, wake_fd;	     /* maps.h */
-	uint64_t data_size, segment; /* of a lane; no record is longer than a segment */
-
-	uint32_t caplen;     /* no record holds more, put-back tag included */
+	struct pfri_layout at;
+	bool private_;	     /* as in struct pfri_maps_limits */
+	uint32_t caplen;     /* no record holds more, put-back tag included, nor than a segment */
 	uint32_t generation; /* of the filter; goes into every record's hash */
 	enum pfri_clock clock;
 };

@@ -178,7 +178,7 @@ struct pfri_ring {
 	struct pfri_prog prog;       /* the user's program, as given */
 	struct pfri_prog next;       /* the one being made; the old one while it is tried */
 	struct pcap *pcap;           /* file: and pcap: on libpcap: its handle, to compile on */
-	char priv[16384] __attribute__((aligned(64))); /* the backend's own state */
+	char priv[24576] __attribute__((aligned(64))); /* the backend's own state */
 };
 
 #define PFRI_CLOSING 0x80000000u /* in users: whoever leaves last frees the handle */

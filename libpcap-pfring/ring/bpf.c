@@ -17,20 +17,14 @@
 
 #define MAX_EBPF 28000 /* the longest classic program, translated, and the capture */
 #define GSO_FRAME (65535u + 18)
-#define BUDGET (16u << 20) /* for all lanes, where nothing else is asked for */
-#define LANE_MOST (4u << 20)
-#define LANE_LEAST (256u << 10)
+/* Where nothing else is asked for: room for a burst of 100,000 small packets, wherever it comes. */
+#define BUDGET (12u << 20)
+#define BUDGET_PER_CPU (512u << 10)
+#define LARGEST (1u << 30)
 #define SPARE_BYTES (1u << 20)
 #define STRAGGLER_NS 250000000u /* far beyond the time that a program can be on its way */
 
 static const struct pfri_ops classic_ops;
-
-static u_int64_t round_down(u_int64_t v)
-{
-	while (v & (v - 1))
-		v &= v - 1;
-	return v;
-}
 
 /* The longest frame that is not an oddity; jumbo GSO frames (BIG TCP) still fit one by one. */
 static u_int32_t usual_frame(const struct pfri_ring *r, const struct pfri_afp *a)
@@ -40,18 +34,13 @@ static u_int32_t usual_frame(const struct pfri_ring *r, const struct pfri_afp *a
 	return longest < r->opt.caplen ? longest : r->opt.caplen;
 }
 
-static u_int64_t lane_size(const struct pfri_ring *r, u_int32_t longest)
+static u_int64_t ring_size(const struct pfri_ring *r)
 {
-	u_int64_t size = r->opt.buffer_bytes ? r->opt.buffer_bytes : BUDGET;
+	u_int64_t size = r->opt.buffer_bytes, cpus = pfri_maps_cpus();
 
-	size = round_down(size / pfri_maps_cpus());
-	if (!r->opt.buffer_bytes && size > LANE_MOST)
-		size = LANE_MOST;
-	if (!r->opt.buffer_bytes && size < LANE_LEAST)
-		size = LANE_LEAST;
-	while (size < 4 * (u_int64_t)longest)
-		size = size ? size * 2 : 4096;
-	return size > 1u << 30 ? 1u << 30 : size;
+	if (!size)
+		size = cpus * BUDGET_PER_CPU > BUDGET ? cpus * BUDGET_PER_CPU : BUDGET;
+	return size < LARGEST ? size : LARGEST;
 }
 
 /* Emits and loads the program for a classic filter. A descriptor, or -errno with its reason. */
@@ -59,15 +48,11 @@ static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len
 		u_int32_t generation)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
-	/* A record lies in one segment; only frames far beyond 64 KiB are cut by that. */
-	u_int32_t longest = (u_int32_t)b->maps.segment - 2 * PFR_REC_ALIGN - 4;
 	struct pfri_producer p = {
-		.lanes_fd = b->maps.lanes_fd,
-		.wake_fd = b->maps.wake_fd,
-		.data_size = b->maps.data_size,
-		.caplen = longest < r->opt.caplen ? longest : r->opt.caplen,
+		.at = b->maps.at,
+		.private_ = b->private_,
+		.caplen = r->opt.caplen,
 		.generation = generation,
-		.segment = b->maps.segment,
 		.clock = (enum pfri_clock)b->clock,
 	};
 	size_t bytes = MAX_EBPF * sizeof(struct bpf_insn);
@@ -121,6 +106,25 @@ static int load_all(struct pfri_ring *r)
 	return b->all_fd < 0 ? b->all_fd : 0;
 }
 
+/* The memory and a program for it. Which atomic operations there are shows when it is loaded. */
+static int open_ring(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	const u_int32_t longest = (u_int32_t)PFR_REC_SIZE(usual_frame(r, &b->afp) + 4);
+	int rc;
+
+	for (b->private_ = false;; b->private_ = true) {
+		const struct pfri_maps_limits limits = {.private_ = b->private_};
+
+		rc = pfri_maps_open(&b->maps, ring_size(r), longest, &limits);
+		if (!rc)
+			rc = load_all(r);
+		if (rc != -EINVAL || b->private_)
+			return rc;
+		pfri_maps_close(&b->maps);
+	}
+}
+
 static int watch(int epoll_fd, int fd, u_int32_t events)
 {
 	struct epoll_event ev = {.events = events, .data.fd = fd};
@@ -132,7 +136,7 @@ static int open_select(struct pfri_ring *r, struct pfri_bpf *b)
 {
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	b->more_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (b->epoll_fd < 0 || b->more_fd < 0 || watch(b->epoll_fd, b->maps.wake_fd, EPOLLIN) ||
+	if (b->epoll_fd < 0 || b->more_fd < 0 || watch(b->epoll_fd, b->maps.at.wake_fd, EPOLLIN) ||
 	    watch(b->epoll_fd, b->more_fd, EPOLLIN) || watch(b->epoll_fd, b->afp.fd, EPOLLIN))
 		return pfri_fail(-errno, "cannot make a selectable descriptor: %s",
 				 strerror(errno));
@@ -160,11 +164,10 @@ static void bpf_close(struct pfri_ring *r)
 static int bpf_open(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
-	u_int32_t longest;
 	int rc;
 
 	b->all_fd = b->epoll_fd = b->more_fd = b->afp.fd = -1;
-	b->maps.lanes_fd = b->maps.wake_fd = -1;
+	b->maps.at.lanes_fd = b->maps.at.pool_fd = b->maps.at.wake_fd = -1;
 	rc = pfri_afp_open(r, &b->afp);
 	if (rc)
 		return rc;
@@ -173,12 +176,8 @@ static int bpf_open(struct pfri_ring *r)
 	else if (r->opt.hw_tstamp)
 		rc = pfri_fail(-EOPNOTSUPP,
 			       "a socket filter does not see the adapter's time stamps");
-	if (!rc) {
-		longest = (u_int32_t)PFR_REC_SIZE(usual_frame(r, &b->afp) + 4);
-		rc = pfri_maps_open(&b->maps, lane_size(r, longest), longest);
-	}
 	if (!rc)
-		rc = load_all(r);
+		rc = open_ring(r);
 	if (!rc)
 		rc = open_select(r, b);
 	if (rc) {
@@ -363,7 +362,8 @@ static int bpf_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	st->recv += accepted;
 	st->drop += drops;
 	st->wakeups += wakeups;
-	st->ring_bytes = b->maps.bytes + (b->spare.map ? b->spare.bytes : 0);
+	st->ring_bytes =
+		b->maps.lane_bytes + b->maps.pool_bytes + (b->spare.map ? b->spare.bytes : 0);
 	st->queued_bytes = pfri_lanes_queued(&b->maps.lanes) + pfri_tp3_queued(&b->spare);
 	return 0;
 }

@@ -19,6 +19,7 @@ struct pfri_bpf {
 	struct pfri_maps maps;
 	struct pfri_afp afp;
 	struct pfri_tp3 spare;	 /* map NULL: none */
+	bool private_;		 /* as in struct pfri_maps_limits */
 	int clock;		 /* enum pfri_clock, what the program stamps with */
 	int all_fd;		 /* program that keeps everything: needs no privilege any more */
 	u_int32_t generation;	 /* of the filter in force; every record bears one */

@@ -192,8 +192,8 @@ static int hold_ms(const struct pfri_ring *r)
 static u_int32_t watermark(const struct pfri_ring *r, const struct pfri_bpf *b)
 {
 	/* As much as is sure to be in the cache still. */
-	u_int64_t most =
-		b->maps.segment < b->maps.data_size / 4 ? b->maps.segment : b->maps.data_size / 4;
+	u_int64_t quarter = pfri_maps_data(&b->maps) / 4;
+	u_int64_t most = b->maps.at.segment < quarter ? b->maps.at.segment : quarter;
 	u_int64_t bytes = (u_int64_t)r->watermark * PFR_REC_SIZE(64);
 
 	/* The default is a number of packets from the time of small rings. */
@@ -207,7 +207,7 @@ static int sleep_until(struct pfri_ring *r, struct pfri_bpf *b, u_int32_t bytes,
 
 	if (!pfri_lanes_arm(&b->maps.lanes, bytes))
 		return 1;
-	rc = pfri_afp_poll(r, &b->afp, b->maps.wake_fd, ms);
+	rc = pfri_afp_poll(r, &b->afp, b->maps.at.wake_fd, ms);
 	pfri_lanes_disarm(&b->maps.lanes);
 	if (!r->select_used)
 		pfri_maps_drain_wake(&b->maps);
@@ -250,7 +250,7 @@ int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms)
 	b->taken = 0;
 	if (!timeout_ms) {
 		/* Who never waits must still hear of the interface's end. */
-		rc = pfri_afp_poll(r, &b->afp, b->maps.wake_fd, 0);
+		rc = pfri_afp_poll(r, &b->afp, b->maps.at.wake_fd, 0);
 		return rc < 0 ? rc : look(r, b);
 	}
 	if (hold == 0 && pfri_lanes_hold(&b->maps.lanes, 1))

@@ -25,19 +25,36 @@ static u_int64_t load_prod(const struct pfri_lane *l)
 	return __atomic_load_n(&l->prod->prod, __ATOMIC_ACQUIRE); /* D, pairs with E */
 }
 
-void pfri_lane_init(void *mem, u_int64_t data_size, u_int64_t segment, u_int32_t lane,
-		    u_int32_t lanes)
+static void init(struct pfr_lane_prod *p, u_int64_t data_size, u_int64_t segment, u_int32_t lane,
+		 u_int32_t lanes)
 {
-	struct pfr_lane_prod *p = mem;
-
 	p->abi = PF_RING_ABI_VERSION;
 	p->data_size = data_size;
 	p->lane = lane;
 	p->lanes = lanes;
-	p->segment = p->left = segment;
-	for (u_int i = 0; i < PFR_MAX_SEGMENTS; i++)
-		p->place[i] = (u_int8_t)i;
+	p->segment = segment;
 	__atomic_store_n(&p->magic, PFR_RING_MAGIC, __ATOMIC_RELEASE);
+}
+
+void pfri_lane_init(void *mem, u_int64_t data_size, u_int32_t lane, u_int32_t lanes)
+{
+	init(mem, data_size, 0, lane, lanes);
+}
+
+static struct pfr_lane_cons *cons_of(void *mem)
+{
+	return (struct pfr_lane_cons *)(void *)((u_char *)mem + 4096);
+}
+
+void pfri_lanes_init_pool(void *mem, const struct pfri_pool *pool, u_int32_t n)
+{
+	for (u_int32_t i = 0; i < n; i++) {
+		void *lane = (u_char *)mem + (size_t)i * PFR_LANE_DATA;
+
+		if (i < pool->groups)
+			cons_of(lane)->free = ~(__u64)0 >> (PFR_MAX_SEGMENTS - pool->each);
+		init(lane, pool->each * pool->segment, pool->segment, i, n);
+	}
 }
 
 static bool power_of_two(u_int64_t v)
@@ -48,7 +65,7 @@ static bool power_of_two(u_int64_t v)
 int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
 {
 	const struct pfr_lane_prod *p = mem;
-	u_int64_t size, segment;
+	u_int64_t size;
 
 	memset(l, 0, sizeof(*l));
 	if (len < PFR_LANE_DATA)
@@ -56,20 +73,13 @@ int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
 	if (ONCE(p->magic) != PFR_RING_MAGIC || ONCE(p->abi) != PF_RING_ABI_VERSION)
 		return -EPROTO;
 	size = ONCE(p->data_size);
-	segment = ONCE(p->segment);
-	if (!segment)
-		segment = size;
-	if (size < 4096 || !power_of_two(size) || size > SIZE_MAX / 2 ||
+	if (ONCE(p->segment) || size < 4096 || !power_of_two(size) || size > SIZE_MAX / 2 ||
 	    pfri_lane_bytes(size) > len)
 		return -EBADMSG;
-	if (segment < 4096 || !power_of_two(segment) || segment > size ||
-	    size / segment > PFR_MAX_SEGMENTS)
-		return -EBADMSG;
 	l->prod = p;
-	l->cons = (struct pfr_lane_cons *)(void *)((u_char *)mem + 4096);
+	l->cons = cons_of(mem);
 	l->data = (const u_char *)mem + PFR_LANE_DATA;
-	l->size = size;
-	l->segment = segment;
+	l->size = l->segment = size;
 	/* A reader that comes back goes on where the last one stopped, if that is possible. */
 	l->limit = load_prod(l);
 	l->pos = ONCE(l->cons->cons);
@@ -78,6 +88,23 @@ int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len)
 	l->released = l->pos;
 	__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE);
 	return 0;
+}
+
+void pfri_lanes_attach_pool(struct pfri_lanes *ls, void *mem, const struct pfri_pool *pool)
+{
+	for (u_int i = 0; i < ls->n; i++) {
+		u_int group = i % pool->groups;
+
+		ls->lane[i] = (struct pfri_lane){
+			.prod = (const void *)((u_char *)mem + (size_t)i * PFR_LANE_DATA),
+			.cons = cons_of((u_char *)mem + (size_t)i * PFR_LANE_DATA),
+			.place = pool->place + (size_t)group * pool->each,
+			.each = pool->each,
+			.free = &cons_of((u_char *)mem + (size_t)group * PFR_LANE_DATA)->free,
+			.size = pool->each * pool->segment,
+			.segment = pool->segment,
+		};
+	}
 }
 
 /* Goes to a position, perhaps in another segment. */
@@ -89,16 +116,45 @@ static void move_to(struct pfri_lane *l, u_int64_t pos)
 	l->ready = false;
 }
 
+/* The pool's number of segment v. */
+static u_int place_of(const struct pfri_lane *l, u_int64_t v)
+{
+	u_int place = ONCE(l->prod->place[v % PFR_MAX_SEGMENTS]);
+
+	return place < l->each ? place : 0;
+}
+
 /* Where the segment of pos lies. The producer has published a position in it. */
 static const u_char *segment_base(struct pfri_lane *l)
 {
 	if (__builtin_expect(!l->entered, 0)) {
-		u_int64_t n = l->size / l->segment, v = l->pos / l->segment;
-
-		l->base = l->data + (ONCE(l->prod->place[v & (n - 1)]) & (n - 1)) * l->segment;
+		l->base = l->free ? l->place[place_of(l, l->pos / l->segment)] : l->data;
 		l->entered = true;
 	}
 	return l->base;
+}
+
+/* How far records can reach that begin at pos: a pool's do not cross a segment's end. */
+static u_int64_t reach(const struct pfri_lane *l, u_int64_t end)
+{
+	return l->free && end - l->pos < l->limit - l->pos ? end : l->limit;
+}
+
+/* Gives all before pos back to the producers. */
+static void give_back(struct pfri_lane *l)
+{
+	if (l->free) {
+		u_int64_t v = l->released / l->segment, end = l->pos / l->segment;
+
+		/* More cannot be; a hostile producer's position may say so. */
+		if (end - v > l->each)
+			v = end - l->each;
+		for (; v != end; v++)
+			__atomic_fetch_or(l->free, (__u64)1 << place_of(l, v),
+					  __ATOMIC_RELEASE); /* J, pairs with I */
+	}
+	l->released = l->pos;
+	__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE); /* B, pairs with A */
 }
 
 /* Nothing between pos and limit can be trusted. */
@@ -108,8 +164,7 @@ static void give_up(struct pfri_lanes *ls, struct pfri_lane *l)
 	l->limit = l->pos;
 	l->entered = false;
 	/* At once: the invariant must hold again even if nothing was handed out. */
-	l->released = l->pos;
-	__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE);
+	give_back(l);
 	ls->corrupt++;
 }
 
@@ -139,10 +194,10 @@ static bool peek(struct pfri_lanes *ls, struct pfri_lane *l)
 	if (l->ready)
 		return true;
 	while (l->pos != l->limit) {
+		const u_int64_t next = (l->pos | (l->segment - 1)) + 1;
+
 		rec = (const void *)(segment_base(l) + (l->pos & (l->segment - 1)));
 		if (__builtin_expect(ONCE(rec->flags) & PFR_REC_SKIP, 0)) {
-			u_int64_t next = (l->pos | (l->segment - 1)) + 1;
-
 			if (next - l->pos > l->limit - l->pos) {
 				give_up(ls, l);
 				return false;
@@ -152,7 +207,7 @@ static bool peek(struct pfri_lanes *ls, struct pfri_lane *l)
 		}
 		l->caplen = ONCE(rec->caplen);
 		if (__builtin_expect(l->caplen > MAX_CAPLEN + 4 ||
-					     PFR_REC_SIZE(l->caplen) > l->limit - l->pos,
+					     PFR_REC_SIZE(l->caplen) > reach(l, next) - l->pos,
 				     0)) {
 			give_up(ls, l);
 			return false;
@@ -187,8 +242,8 @@ static bool too_young(u_int64_t ts, u_int64_t horizon)
 static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_packet *pkt, u_int max,
 		  u_int64_t until, u_int64_t horizon)
 {
-	const u_int64_t mask = l->segment - 1, limit = l->limit, epoch = (u_int64_t)ls->epoch_ns;
-	const u_int64_t end = (l->pos | mask) + 1;
+	const u_int64_t mask = l->segment - 1, epoch = (u_int64_t)ls->epoch_ns;
+	const u_int64_t end = (l->pos | mask) + 1, limit = reach(l, end);
 	const u_char *base = segment_base(l);
 	const u_int64_t bound = until < horizon ? until : horizon;
 	const u_int32_t hash_mask = ls->hash_mask;
@@ -294,10 +349,8 @@ void pfri_lanes_release(struct pfri_lanes *ls)
 	for (u_int i = 0; i < ls->n; i++) {
 		struct pfri_lane *l = &ls->lane[i];
 
-		if (l->released == l->pos)
-			continue;
-		l->released = l->pos;
-		__atomic_store_n(&l->cons->cons, l->pos, __ATOMIC_RELEASE); /* B, pairs with A */
+		if (l->released != l->pos)
+			give_back(l);
 	}
 }
 

@@ -13,21 +13,31 @@
 
 #include "backend.h"
 
+/* Memory that lanes share; the owner's own copy of where it lies. */
+struct pfri_pool {
+	const u_char *const *place; /* groups * each addresses of segments */
+	u_int64_t segment;	    /* bytes of one, a power of two */
+	u_int groups, each;	    /* how many groups, of so many segments (at most 64) */
+};
+
 /* One lane, with private copies of all that must not change under us. */
 struct pfri_lane {
 	const struct pfr_lane_prod *prod;
 	struct pfr_lane_cons *cons;
-	const u_char *data;
-	u_int64_t size;	    /* of data, a power of two */
-	u_int64_t segment;  /* of one segment; size if there are none */
-	const u_char *base; /* of the segment that pos is in, if entered */
-	bool entered;	    /* base is right */
-	u_int64_t pos;	    /* next record to hand out */
-	u_int64_t released; /* what cons holds */
-	u_int64_t limit;    /* prod, as last read */
-	u_int64_t ts;	    /* of the record at pos, if caplen is valid */
-	u_int32_t caplen;   /* of the record at pos, checked */
-	bool ready;	    /* the record at pos was checked and is a packet */
+	const u_char *data;	    /* without a pool */
+	const u_char *const *place; /* with a pool: the segments of the lane's group */
+	u_int each;		    /* how many those are */
+	__u64 *free;		    /* which of them nobody has */
+	u_int64_t size;		    /* bytes that the lane can hold */
+	u_int64_t segment;	    /* of one segment; size without a pool */
+	const u_char *base;	    /* of the segment that pos is in, if entered */
+	bool entered;		    /* base is right */
+	u_int64_t pos;		    /* next record to hand out */
+	u_int64_t released;	    /* what cons holds */
+	u_int64_t limit;	    /* prod, as last read */
+	u_int64_t ts;		    /* of the record at pos, if caplen is valid */
+	u_int32_t caplen;	    /* of the record at pos, checked */
+	bool ready;		    /* the record at pos was checked and is a packet */
 };
 
 struct pfri_lanes {
@@ -61,18 +71,19 @@ static inline void pfri_full_barrier(void)
 #endif
 }
 
-/*
- * For the owner of the memory, zeroed: writes what a reader expects before the
- * first record. segment 0: none.
- */
-void pfri_lane_init(void *mem, u_int64_t data_size, u_int64_t segment, u_int32_t lane,
-		    u_int32_t lanes);
+/* For the owner of the memory, zeroed: writes what a reader expects before the first record. */
+void pfri_lane_init(void *mem, u_int64_t data_size, u_int32_t lane, u_int32_t lanes);
+/* The same for n lanes of PFR_LANE_DATA bytes each, one after another, over a pool. */
+void pfri_lanes_init_pool(void *mem, const struct pfri_pool *pool, u_int32_t n);
 
 /*
  * Takes up a lane that lies in len bytes at mem. 0, -EPROTO if it is of
  * another ABI, or -EBADMSG if it does not fit its memory.
  */
 int pfri_lane_attach(struct pfri_lane *l, void *mem, size_t len);
+
+/* Takes up lanes over a pool before their first record; the pool's table must outlive them. */
+void pfri_lanes_attach_pool(struct pfri_lanes *ls, void *mem, const struct pfri_pool *pool);
 
 /*
  * Up to max packets, in the order of their time stamps. Packets stamped after

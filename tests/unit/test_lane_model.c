@@ -13,8 +13,9 @@
  * has not yet looked at the position (a load before D), where the model is
  * told to leave out the acquire.
  *
- * With segments, a slot stands for one: the consumer finds the record where the
- * producer's table says, and the producer takes the place that was left last.
+ * With a pool, a slot stands for a segment: the producer takes a free one by an
+ * atomic operation (which waits until its buffer is empty, and acts on memory),
+ * the consumer finds the record where the producer's table says and frees it.
  *
  * What is proven for the protocol: no packet is read wrong, lost or twice,
  * the books balance, and the consumer never sleeps for ever beside a packet;
@@ -41,13 +42,15 @@ enum variable {
 	NEED,
 	DATA0,
 	PLACE0 = DATA0 + MAX_SLOTS,
-	VARIABLES = PLACE0 + MAX_SLOTS
+	FREE = PLACE0 + MAX_SLOTS, /* a bit per slot */
+	VARIABLES
 };
 
 /* What the explored protocol leaves out. */
 struct protocol {
-	bool segments;		  /* three slots found through the table; else two in a row */
-	bool greedy;		  /* takes a place that the reader has not left */
+	bool pool;		  /* three slots found through the table; else two in a row */
+	bool greedy;		  /* takes a slot that is not free */
+	bool j_early;		  /* frees the slot before the record is read */
 	bool e_plain;		  /* prod is stored without release */
 	bool b_plain;		  /* cons is stored before the record is read */
 	bool d_plain;		  /* records are loaded before prod */
@@ -98,7 +101,7 @@ static void store(struct cpu *cpu, enum variable v, uint8_t value, bool release)
 
 static uint8_t slots(void)
 {
-	return now.segments ? 3 : 2;
+	return now.pool ? 3 : 2;
 }
 
 /* Where the consumer looks for the record at its position. */
@@ -106,7 +109,7 @@ static uint8_t look_up(const struct state *s)
 {
 	uint8_t slot = s->cons % slots();
 
-	return load(s, &s->c, DATA0 + (now.segments ? load(s, &s->c, PLACE0 + slot) : slot));
+	return load(s, &s->c, DATA0 + (now.pool ? load(s, &s->c, PLACE0 + slot) : slot));
 }
 
 /* One step of the producer. Returns false if it cannot go on now. */
@@ -118,33 +121,36 @@ static bool step_producer(struct state *s)
 	case 0: /* A: is there room? */
 		if (s->packet == PACKETS)
 			return false;
+		if (now.pool) {
+			p->pc = 5;
+			return true;
+		}
 		s->cons_seen = load(s, p, CONS);
 		if (!now.blind_producer && s->prod - s->cons_seen >= slots()) {
 			s->drops++;
 			s->packet++;
 			return true;
 		}
-		p->pc = now.segments ? 5 : 1;
+		p->pc = 1;
 		return true;
-	case 5: /* the place left last, exchanged with the one that would have its turn */
-		if (p->n + 2 > BUFFER)
+	case 5: /* I: a free slot, and the table */
+		if (p->n)
 			return false;
-		s->place = load(s, p, PLACE0 + s->prod % slots());
-		if (s->cons_seen || now.greedy) {
-			uint8_t left = (uint8_t)((s->cons_seen + (now.greedy ? 0 : slots() - 1)) %
-						 slots());
-			uint8_t other = load(s, p, PLACE0 + left);
-
-			store(p, PLACE0 + left, s->place, false);
-			store(p, PLACE0 + s->prod % slots(), other, false);
-			s->place = other;
+		if (!s->memory[FREE] && !now.greedy) {
+			s->drops++;
+			s->packet++;
+			p->pc = 0;
+			return true;
 		}
+		s->place = s->memory[FREE] ? (uint8_t)__builtin_ctz(s->memory[FREE]) : 0;
+		s->memory[FREE] &= (uint8_t) ~(1 << s->place);
+		store(p, PLACE0 + s->prod % slots(), s->place, false);
 		p->pc = 1;
 		return true;
 	case 1: /* C: the record */
 		if (p->n == BUFFER)
 			return false;
-		store(p, DATA0 + (now.segments ? s->place : s->prod % slots()),
+		store(p, DATA0 + (now.pool ? s->place : s->prod % slots()),
 		      (uint8_t)(s->packet + 1), false);
 		s->place = 0; /* no longer needed: fewer states to tell apart */
 		p->pc = 2;
@@ -184,6 +190,12 @@ static void read_record(struct state *s, uint8_t value)
 	s->taken++;
 }
 
+/* The slot at the consumer's position is nobody's. */
+static void free_slot(struct state *s)
+{
+	s->memory[FREE] |= (uint8_t)(1 << load(s, &s->c, PLACE0 + s->cons % slots()));
+}
+
 static bool step_consumer(struct state *s)
 {
 	struct cpu *c = &s->c;
@@ -204,7 +216,20 @@ static bool step_consumer(struct state *s)
 		}
 		return true;
 	case 2:
+		if (now.pool && now.j_early)
+			free_slot(s);
+		c->pc = 8;
+		return true;
+	case 8:
 		read_record(s, now.d_plain ? s->early : look_up(s));
+		c->pc = now.pool && !now.j_early ? 10 : 3;
+		if (c->pc == 3)
+			s->cons++;
+		return true;
+	case 10: /* J: an atomic operation too */
+		if (c->n)
+			return false;
+		free_slot(s);
 		s->cons++;
 		c->pc = 3;
 		return true;
@@ -218,7 +243,7 @@ static bool step_consumer(struct state *s)
 	case 4: /* G: announce the sleep */
 		if (c->n == BUFFER)
 			return false;
-		if (s->sleep == (now.segments ? 1 : 3)) { /* enough sleeps to see everything */
+		if (s->sleep == (now.pool ? 1 : 3)) { /* enough sleeps to see everything */
 			c->pc = 9;
 			return true;
 		}
@@ -324,7 +349,7 @@ static void explore(const struct state *s)
 /* Explores the protocol, wholly or until that is found; returns what can go wrong. */
 static int all_of(struct protocol p, int until)
 {
-	struct state start = {.memory = {[PLACE0 + 1] = 1, [PLACE0 + 2] = 2}};
+	struct state start = {.memory = {[FREE] = 7}};
 
 	now = p;
 	wrong = 0;
@@ -359,14 +384,15 @@ static void test_it_holds_for_a_producer_without_a_full_barrier(void **state)
 	assert_int_equal(all_of((struct protocol){.no_producer_barrier = true}, 0), 0);
 }
 
-static void test_it_holds_with_segments_that_change_places(void **state)
+static void test_it_holds_with_a_pool_of_segments(void **state)
 {
 	(void)state;
-	assert_int_equal(
-		all_of((struct protocol){.segments = true, .no_producer_barrier = true}, 0), 0);
-	assert_true(finds((struct protocol){.segments = true, .e_plain = true}, WRONG_DATA));
-	assert_true(finds((struct protocol){.segments = true, .d_plain = true}, WRONG_DATA));
-	assert_true(finds((struct protocol){.segments = true, .greedy = true}, WRONG_DATA));
+	assert_int_equal(all_of((struct protocol){.pool = true, .no_producer_barrier = true}, 0),
+			 0);
+	assert_true(finds((struct protocol){.pool = true, .e_plain = true}, WRONG_DATA));
+	assert_true(finds((struct protocol){.pool = true, .d_plain = true}, WRONG_DATA));
+	assert_true(finds((struct protocol){.pool = true, .greedy = true}, WRONG_DATA));
+	assert_true(finds((struct protocol){.pool = true, .j_early = true}, WRONG_DATA));
 }
 
 static void test_each_barrier_is_needed(void **state)
@@ -387,7 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_protocol_holds_in_every_interleaving),
 		cmocka_unit_test(test_it_holds_for_a_producer_without_a_full_barrier),
-		cmocka_unit_test(test_it_holds_with_segments_that_change_places),
+		cmocka_unit_test(test_it_holds_with_a_pool_of_segments),
 		cmocka_unit_test(test_each_barrier_is_needed),
 	};
 
