@@ -6,8 +6,7 @@
  * library captures, or says why it cannot. Then the real handle is activated
  * too, as a shadow: promiscuity, link types, time stamp lists, warnings and
  * error texts, and the code generator's VLAN handling come from it. So that it
- * costs nothing it listens to an EtherType that nobody sends, on one small
- * block.
+ * costs nothing it listens to a protocol that no frame has, on one small block.
  */
 #include <net/if.h>
 #include <pcap/dlt.h>
@@ -15,10 +14,10 @@
 
 #include "overlay.h"
 
-#define SHADOW_PROTOCOL 0x88b5 /* local experimental EtherType, IEEE 802 */
-#define SHADOW_IMMEDIATE                                                                           \
-	(128 * 1024) /* TPACKET_V2 maps whole blocks: one, of the longest frame                    \
-		      */
+/* ETH_P_DDCMP: on Ethernet a number below 0x600 is a length, so no frame comes under it. */
+#define SHADOW_PROTOCOL 0x0006
+/* TPACKET_V2 maps whole blocks: one, of the longest frame. */
+#define SHADOW_IMMEDIATE (128 * 1024)
 #define DEFAULT_BUFFER (2 * 1024 * 1024)
 
 int pfro_error(pcap_t *p, const char *fmt, ...)
