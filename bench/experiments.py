@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,6 +257,39 @@ class ImportTime:
         return Sample(wall(mode.argv(shop, case, False)) - bare)
 
 
+class CallCost:
+    """Nanoseconds per call that a library only passes on (calls.c)."""
+
+    unit, better, queues = "ns", "low", 0
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        assert mode.argv
+        r = json.loads(_output(mode.argv(shop, case, False), mode.env(shop)))
+        if ("over libpfring" in r["library"]) != bool(mode.env(shop)):
+            raise Unavailable(f"{mode.name} ran over {r['library']}")
+        return Sample(r["ns"])
+
+
+class StartUp:
+    """Milliseconds from a program's start to its end, or to the word that it captures."""
+
+    unit, better, queues = "ms", "low", 1
+    runs = 20
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        assert mode.argv
+        best = float("inf")
+        for _ in range(self.runs):
+            start = time.perf_counter()
+            if mode.ready:
+                with _start(lab, shop, mode, case):
+                    best = min(best, time.perf_counter() - start)
+            else:
+                _output(mode.argv(shop, case, False), mode.env(shop))
+                best = min(best, time.perf_counter() - start)
+        return Sample(best * 1e3)
+
+
 class IdleMemory:
     """MiB resident in a process that captures and gets nothing."""
 
@@ -270,8 +304,10 @@ class IdleMemory:
         return Sample(kib / 1024)
 
 
-def _output(argv: list[str]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def _output(argv: list[str], env: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+    )
     if done.returncode:
         raise Unavailable(done.stderr.strip().splitlines()[-1] if done.stderr else argv[0])
     return done.stdout

@@ -155,3 +155,18 @@ def tcpdump(over_ours: bool, *more: str) -> Mode:
     name = "tcpdump, overlay" if over_ours else "tcpdump"
     env = _overlay if over_ours else (lambda _: {})
     return Mode(name, argv, env, "listening on", _from_tcpdump, can_verify=False)
+
+
+def calls(over_ours: bool) -> Mode:
+    def argv(shop: Workshop, _case: Case, _verify: bool) -> list[str]:
+        return [str(shop.tools / "calls")]
+
+    env = _overlay if over_ours else (lambda _: {})
+    return Mode("overlay" if over_ours else "libpcap", argv, env, can_verify=False)
+
+
+def tcpdump_version(over_ours: bool) -> Mode:
+    """tcpdump loaded and ended again, with no handle made."""
+    env = _overlay if over_ours else (lambda _: {})
+    name = "tcpdump --version, overlay" if over_ours else "tcpdump --version"
+    return Mode(name, lambda *_: ["tcpdump", "--version"], env, ready="", can_verify=False)

@@ -15,6 +15,7 @@ from experiments import (
     AddedCost,
     AddedOnTwoCores,
     Burst,
+    CallCost,
     Delivery,
     Experiment,
     FileRead,
@@ -22,6 +23,7 @@ from experiments import (
     ImportTime,
     LosslessRate,
     ReceiverCpu,
+    StartUp,
     TcpThroughput,
     program,
 )
@@ -239,6 +241,48 @@ def _tcpdump() -> list[Bench]:
     return [count, added, rate, burst, small]
 
 
+def _overlay_added() -> Bench:
+    modes = [m.none(), m.libpcap(), m.overlay()]
+    cases = [Case(60), Case(1514, 400_000)]
+    goals = [
+        Goal(5, "added by a C pcap_loop, 64 B, of system libpcap's", "overlay", "libpcap", 0.6),
+        Goal(5, "added by a C pcap_loop, 1514 B whole", "overlay", "libpcap", 0.95, 1),
+    ]
+    title = "Cost added by a C pcap_loop"
+    return Bench("overlay-added", title, AddedCost(), modes, cases, goals, "none")
+
+
+def _tcpdump_headers() -> Bench:
+    """A filter that looks at headers only, and lets every frame pass whole."""
+    pair = [m.tcpdump(False), m.tcpdump(True)]
+    text = "added by tcpdump, 1514 B, a filter on headers, of system libpcap's"
+    return Bench(
+        *("tcpdump-headers", "Cost added by tcpdump with a filter that passes"),
+        *(AddedCost(), [m.none(), *pair], [Case(1514, 400_000, filter="ether proto 0x88b5")]),
+        [Goal(5, text, pair[1].name, pair[0].name, 1.0)],
+        "none",
+    )
+
+
+def _calls() -> Bench:
+    modes = [m.calls(False), m.calls(True)]
+    goals = [Goal(5, "a forwarded call, ns more", "overlay", None, 1)]
+    title = "A call that the overlay passes on"
+    return Bench("calls", title, CallCost(), modes, [Case()], goals, "libpcap")
+
+
+def _start_up() -> list[Bench]:
+    benches = []
+    for name, title, make in (
+        ("start-load", "tcpdump --version, from start to end", m.tcpdump_version),
+        ("start-listen", "tcpdump, from start until it listens", m.tcpdump),
+    ):
+        pair = [make(False), make(True)]
+        goals = [Goal(5, f"{title}, ms more", pair[1].name, None, 2)]
+        benches.append(Bench(name, title, StartUp(), pair, [Case()], goals, pair[0].name))
+    return benches
+
+
 def catalogue() -> dict[str, Bench]:
     benches = [
         _c_count(),
@@ -254,5 +298,9 @@ def catalogue() -> dict[str, Bench]:
         _import(),
         _memory(),
         *_tcpdump(),
+        _overlay_added(),
+        _tcpdump_headers(),
+        _calls(),
+        *_start_up(),
     ]
     return {b.name: b for b in benches}
