@@ -18,6 +18,11 @@
 #include <unistd.h>
 
 #define MOST 256
+/*
+ * The kernel closes one of libpcap's eight blocks this often, full or not; a
+ * reader that a busy machine keeps waiting loses packets when all are closed.
+ */
+#define HELD_MS 1000
 
 struct one {
 	pcap_t *p;
@@ -45,7 +50,7 @@ static void open_one(struct one *o, const char *device)
 
 	o->p = pcap_create(device, errbuf);
 	pcap_set_snaplen(o->p, 256);
-	pcap_set_timeout(o->p, 10);
+	pcap_set_timeout(o->p, HELD_MS);
 	pcap_set_buffer_size(o->p, 2 << 20);
 	if (pcap_activate(o->p) || pcap_setnonblock(o->p, 1, errbuf) ||
 	    pcap_compile(o->p, &program, o->text, 1, 0) || pcap_setfilter(o->p, &program)) {
@@ -87,9 +92,9 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (!poll(&told, 1, 2))
 		read_all(n);
-	while (quiet < 100) {
+	while (quiet < HELD_MS / 8) {
 		quiet = read_all(n) ? 0 : quiet + 1;
-		usleep(2000);
+		usleep(10000);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		pcap_stats(all[i].p, &st);

@@ -129,7 +129,7 @@ def test_each_filter_lets_the_same_packets_pass(wire: Wire) -> None:
             tell(process, "\n")
         lines = {}
         for way, process in running.items():
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=120)
             assert process.returncode == 0, err
             lines[way] = out.splitlines()
             assert len(took(err)) == (len(texts) if way.loader else 0)
