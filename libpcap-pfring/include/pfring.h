@@ -441,6 +441,33 @@ int pfring_filter_packet(const void *insns, u_int len, const void *pkt, u_int32_
 /* Runs it over n packets as they are and closes the gaps. Returns how many are left, or -EINVAL. */
 int pfring_filter_batch(const void *insns, u_int len, struct pfring_packet *packets, u_int n);
 
+/*
+ * Parsed packets in columns, for those who look at millions: one array a member,
+ * all of them given, one element a packet. What a packet does not have is 0
+ * (payload_offset: -1). Values are what pfring_parse_pkt() finds at level 4.
+ */
+struct pfring_flows {
+	size_t sz;                    /* sizeof of the caller */
+	u_int64_t *eth_src, *eth_dst; /* 48 bits, the first byte highest */
+	u_int16_t *eth_type;          /* behind tags, and behind MPLS where IP follows */
+	u_int16_t *vlan, *qinq;       /* VID of the first and the second tag */
+	u_int8_t *ip_version, *proto, *tos;
+	u_int8_t *frag;               /* 1: more fragments follow; 2: not the first one */
+	u_int32_t *src, *dst;         /* IPv4, host byte order */
+	u_int8_t (*src6)[16], (*dst6)[16]; /* IPv6; other packets' elements are left as they are */
+	u_int16_t *sport, *dport;
+	u_int8_t *tcp_flags, *icmp_type, *icmp_code;
+	int16_t *payload_offset;
+	u_int16_t *payload_len;       /* captured bytes of it, without padding */
+	u_int32_t *hash;              /* of the flow, the same for both directions; 0: no frame */
+};
+/* Fills elements at .. at + n - 1. Returns how many of the packets are IPv6, or -EINVAL. */
+int pfring_parse_flows(const struct pfring_packet *packets, u_int n,
+		       const struct pfring_flows *flows, size_t at);
+/* The same for packets that lie in one piece: packet i is caplen[i] bytes at data + offset[i]. */
+int pfring_parse_flows_in(const u_char *data, const u_int64_t *offset, const u_int32_t *caplen,
+			  u_int n, const struct pfring_flows *flows, size_t at);
+
 /* Capture files. path "-" is standard output; a file that exists is replaced. */
 typedef struct pfring_dumper pfring_dumper;
 enum pfring_dump_format { PFRING_DUMP_PCAP = 0, PFRING_DUMP_PCAP_NS, PFRING_DUMP_PCAPNG };

@@ -7,13 +7,8 @@
  * good as the high ones. Symmetric by sorting the two ends, not by adding or
  * xoring them: that would make all of 10.0.0.x -> 10.0.0.x alike. Any thread.
  */
+#include "flow_hash.h"
 #include "parse.h"
-
-/* One end of a flow; what a type leaves out is 0. */
-struct end {
-	u_int64_t high, low; /* the address */
-	u_int16_t port;
-};
 
 enum part {
 	PART_PORTS = 1 << 0,
@@ -58,27 +53,9 @@ static unsigned parts_of(cluster_type type)
 	return PART_PORTS | PART_PROTO | PART_VLAN;
 }
 
-/* A bijection in which each bit of x changes each bit of the result about every second time. */
-static u_int64_t mix(u_int64_t x)
+static struct pfri_end ip_end(const ip_addr *a, u_int8_t version, u_int16_t port)
 {
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93u;
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93u;
-	x ^= x >> 32;
-	return x;
-}
-
-static u_int32_t finish(u_int64_t h)
-{
-	u_int32_t hash = (u_int32_t)(h ^ h >> 32);
-
-	return hash ? hash : 1; /* 0 means that there is none */
-}
-
-static struct end ip_end(const ip_addr *a, u_int8_t version, u_int16_t port)
-{
-	struct end e = {0, a->v4, port};
+	struct pfri_end e = {0, a->v4, port};
 
 	if (version == 6) {
 		memcpy(&e.high, &a->v6.s6_addr[0], 8);
@@ -87,35 +64,12 @@ static struct end ip_end(const ip_addr *a, u_int8_t version, u_int16_t port)
 	return e;
 }
 
-static struct end mac_end(const __u8 mac[ETH_ALEN])
+static struct pfri_end mac_end(const __u8 mac[ETH_ALEN])
 {
-	struct end e = {0, 0, 0};
+	struct pfri_end e = {0, 0, 0};
 
 	memcpy(&e.low, mac, ETH_ALEN);
 	return e;
-}
-
-static bool less(const struct end *a, const struct end *b)
-{
-	if (a->high != b->high)
-		return a->high < b->high;
-	if (a->low != b->low)
-		return a->low < b->low;
-	return a->port < b->port;
-}
-
-static u_int32_t hash_ends(const struct end *a, const struct end *b, u_int64_t rest)
-{
-	const struct end *lo = less(b, a) ? b : a, *hi = lo == a ? b : a;
-	u_int64_t h = mix(rest ^ (u_int64_t)lo->port << 48 ^ (u_int64_t)hi->port << 32);
-
-	/* Addresses of 32 bits in one word, so IPv4 takes half of the steps. */
-	if (!(lo->high | hi->high | (lo->low | hi->low) >> 32))
-		return finish(mix(h ^ (lo->low << 32 | hi->low)));
-	h = mix(h ^ lo->low);
-	h = mix(h ^ lo->high);
-	h = mix(h ^ hi->low);
-	return finish(mix(h ^ hi->high));
 }
 
 u_int32_t pfri_flow_hash(const struct pkt_parsing_info *info, u_int32_t frag, cluster_type type)
@@ -126,7 +80,7 @@ u_int32_t pfri_flow_hash(const struct pkt_parsing_info *info, u_int32_t frag, cl
 	u_int8_t proto = inner ? info->tunnel.tunneled_proto : info->l3_proto;
 	u_int64_t rest = parts & PART_VLAN ? (u_int64_t)info->vlan_id << 16 : 0;
 	u_int16_t sport = 0, dport = 0;
-	struct end a, b;
+	struct pfri_end a, b;
 
 	if (!version) {
 		if (parts & PART_IP_ONLY)
@@ -135,7 +89,7 @@ u_int32_t pfri_flow_hash(const struct pkt_parsing_info *info, u_int32_t frag, cl
 		b = mac_end(info->dmac);
 		if (!a.low && !b.low)
 			return 0;
-		return hash_ends(&a, &b, parts & PART_PROTO ? rest ^ info->eth_type : rest);
+		return pfri_hash_ends(&a, &b, parts & PART_PROTO ? rest ^ info->eth_type : rest);
 	}
 
 	/* Only the first fragment knows what is inside a tunnel. */
@@ -153,15 +107,15 @@ u_int32_t pfri_flow_hash(const struct pkt_parsing_info *info, u_int32_t frag, cl
 	}
 	a = ip_end(inner ? &info->tunnel.tunneled_ip_src : &info->ip_src, version, sport);
 	b = ip_end(inner ? &info->tunnel.tunneled_ip_dst : &info->ip_dst, version, dport);
-	return hash_ends(&a, &b, rest);
+	return pfri_hash_ends(&a, &b, rest);
 }
 
 u_int32_t pfri_host_hash(const struct pkt_parsing_info *info, bool destination)
 {
-	struct end e;
+	struct pfri_end e;
 
 	if (!info->ip_version)
 		return 0;
 	e = ip_end(destination ? &info->ip_dst : &info->ip_src, info->ip_version, 0);
-	return finish(mix(mix(e.low) ^ e.high));
+	return pfri_hash_finish(pfri_hash_mix(pfri_hash_mix(e.low) ^ e.high));
 }
