@@ -34,24 +34,35 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
+    from .batch import Batch, Batches, Flows
     from .interfaces import devices
     from .records import Device, Parsed, Stats
+    from .tally import Protocols, Talker, Talkers
+    from .writers import ParquetWriter, Writer, writer
 
 __all__ = [
+    "Batch",
+    "Batches",
     "Closed",
     "Device",
     "DeviceDown",
     "Dumper",
     "Error",
     "FilterError",
+    "Flows",
     "InUse",
     "NoSuchDevice",
     "NoSuchFile",
     "NotSupported",
+    "ParquetWriter",
     "Parsed",
     "PermissionDenied",
+    "Protocols",
     "Ring",
     "Stats",
+    "Talker",
+    "Talkers",
+    "Writer",
     "compile_filter",
     "devices",
     "install_pcapy",
@@ -59,6 +70,7 @@ __all__ = [
     "libpfring_path",
     "open",
     "parse",
+    "writer",
 ]
 
 __version__ = _core.version()
@@ -117,7 +129,17 @@ def libpcap_path() -> Path:
     return libpfring_path().with_name("libpcap") / "libpcap.so.0.8"
 
 
-_LAZY = {"Device": "records", "Parsed": "records", "Stats": "records", "devices": "interfaces"}
+_LAZY = {
+    name: module
+    for module, names in {
+        "batch": "Batch Batches Flows",
+        "interfaces": "devices",
+        "records": "Device Parsed Stats",
+        "tally": "Protocols Talker Talkers",
+        "writers": "ParquetWriter Writer writer",
+    }.items()
+    for name in names.split()
+}
 
 
 def __getattr__(name: str) -> object:

@@ -2,13 +2,15 @@
 """Types of the extension module, in the order in which module.cpp registers them."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final, Literal, final
 
 from typing_extensions import Buffer, Self
 
+from .batch import Batch, Batches, Flows
 from .records import Parsed, Stats
+from .writers import PacketWriter
 
 ABI_VERSION: Final[int]
 FAMILY: Final[int]
@@ -16,7 +18,9 @@ FAMILY: Final[int]
 def last_error() -> str: ...
 def version() -> str: ...
 
-class Dumper:
+class PacketSink: ...
+
+class Dumper(PacketSink):
     def __init__(
         self,
         path: str | bytes | os.PathLike[str],
@@ -75,6 +79,35 @@ class Ring:
     def send(self, frame: Buffer) -> int: ...
     def send_batch(self, frames: Iterable[Buffer]) -> int: ...
     def stats(self) -> Stats: ...
+    def batches(
+        self,
+        n: int = 16384,
+        *,
+        copy: bool = True,
+        timeout: float | None = ...,
+        gather: float = 0.0,
+    ) -> Batches[Batch]:
+        """Iterate over batches of up to n packets, with `for` or `async for`.
+
+        A batch is what is there when it is asked for; only the first packet is waited for.
+        copy: False gives views of ring memory where the packets lie in one piece: valid until
+        the next batch is asked for.
+        timeout: seconds to wait for a packet before the iteration ends; default: the ring's.
+        gather: seconds to wait for more packets once there is one.
+        """
+
+    def flows(
+        self, n: int = 16384, *, timeout: float | None = ..., gather: float = 0.0
+    ) -> Batches[Flows]:
+        """Iterate over parsed columns of up to n packets; no packet's bytes are kept."""
+
+    def tee(self, writer: PacketWriter | Dumper | None) -> None:
+        """Write everything that is read from now on to writer, too; None: no more.
+
+        Packets are written as they come out of the ring, a little ahead of the program. A writer
+        that fails is let go, and its error is raised once the packets read are handed out.
+        """
+
     def set_filter(self, expression: str) -> None: ...
     def remove_filter(self) -> None: ...
     def cluster(self, id: int, type: str = "flow") -> None: ...
@@ -107,3 +140,90 @@ def compile_filter(
 ) -> list[tuple[int, int, int, int]]: ...
 def parse(data: Buffer, level: int = 5) -> Parsed | None: ...
 def find_devices() -> list[tuple[str, bytes, bool]]: ...
+
+@final
+class Column:
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class PacketBatch:
+    def __init__(
+        self,
+        ts_ns: Buffer,
+        offset: Buffer,
+        caplen: Buffer,
+        len: Buffer,
+        data: Buffer,
+        ethernet: bool = True,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def column(self, name: str) -> Column: ...
+    def packet(self, i: int) -> tuple[int, bytes]: ...
+    def flows(self) -> FlowBatch: ...
+    def copy(self) -> PacketBatch: ...
+    def feed(self, sink: PacketSink) -> None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def ethernet(self) -> bool: ...
+    @property
+    def valid(self) -> bool: ...
+    @property
+    def is_view(self) -> bool: ...
+
+@final
+class FlowBatch:
+    def __len__(self) -> int: ...
+    def column(self, name: str) -> Column: ...
+    @property
+    def n_ipv6(self) -> int: ...
+
+def read_packets(
+    ring: Ring, n: int, timeout: object, gather: float | None, hint: int
+) -> PacketBatch | Literal[False] | None: ...
+def view_packets(ring: Ring, n: int, timeout: object) -> PacketBatch | Literal[False] | None: ...
+def read_flows(
+    ring: Ring, n: int, timeout: object, gather: float | None
+) -> FlowBatch | Literal[False] | None: ...
+def set_tee(ring: Ring, writer: PacketSink | None) -> None: ...
+def arrow_struct(
+    length: int, fields: Iterable[tuple[str, str, tuple[Buffer, ...]]]
+) -> tuple[object, object]: ...
+
+@final
+class Hosts:
+    def __init__(self, limit: int) -> None: ...
+    def __len__(self) -> int: ...
+    def add(self, version: Buffer, v4: Buffer, v6: Buffer, len: Buffer) -> None: ...
+    def top(self, n: int, by_bytes: bool) -> list[tuple[str, int, int]]: ...
+    @property
+    def others(self) -> tuple[int, int]: ...
+
+@final
+class Rotation(PacketSink):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        format: str,
+        linktype: int,
+        snaplen: int,
+        max_bytes: int,
+        max_ns: int,
+        keep: int,
+        flush_ns: int,
+    ) -> None: ...
+    def flush(self, sync: bool) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def files(self) -> list[str]: ...
+    @property
+    def written(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+
+@final
+class Collector(PacketSink):
+    def __init__(
+        self, function: Callable[[PacketBatch], None], capacity: int, ethernet: bool
+    ) -> None: ...
+    def flush(self) -> None: ...

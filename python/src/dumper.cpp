@@ -128,7 +128,8 @@ static void close_dumper(Dumper &d)
 
 void register_dumper(py::module_ &m)
 {
-	py::class_<Dumper>(m, "Dumper", py::release_gil_before_calling_cpp_dtor())
+	py::class_<PacketSink>(m, "PacketSink");
+	py::class_<Dumper, PacketSink>(m, "Dumper", py::release_gil_before_calling_cpp_dtor())
 		.def(py::init(&open_dumper), "path"_a, "linktype"_a = 1, "snaplen"_a = MAX_CAPLEN,
 		     "format"_a = "pcap")
 		.def("__enter__", [](py::object self) { return self; })

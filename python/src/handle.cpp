@@ -21,15 +21,11 @@ static constexpr int SIGNAL_MS = 200;
 
 using Clock = std::chrono::steady_clock;
 
-Handle::Handle(pfring *ring) : ring(ring)
+Handle::Handle(pfring *ring) : ring(ring), open(std::make_shared<OpenRing>(ring))
 {
 }
 
-Handle::~Handle()
-{
-	if (ring != nullptr)
-		pfring_close(ring);
-}
+Handle::~Handle() = default;
 
 /* Before every call: after a fork, the child forgets the turns of threads it does not have. */
 void Handle::enter()
@@ -92,16 +88,19 @@ void Handle::close()
 		return;
 	is_closed = true;
 	head = count = 0; /* they point into memory that is about to go */
+	std::shared_ptr<OpenRing> last = std::move(open);
+	open.reset();
 	Py_BEGIN_ALLOW_THREADS;
 	take_turn(false);
-	pfring *last;
 	{
 		std::lock_guard<std::mutex> lock(turn.m);
-		last = ring;
 		ring = nullptr;
 	}
+	/* Views of its memory are still around: the last of them closes it. */
+	if (last.use_count() > 1)
+		pfring_disable_ring(last->ring);
 	give_turn();
-	pfring_close(last);
+	last.reset();
 	Py_END_ALLOW_THREADS;
 }
 
@@ -110,16 +109,42 @@ int Handle::receive(int64_t timeout_ns, PacketSink *sink, unsigned max)
 {
 	int64_t ms = timeout_ns < 0 ? SIGNAL_MS
 				    : std::min<int64_t>((timeout_ns + 999999) / 1000000, SIGNAL_MS);
+	unsigned room = max;
+	pfring_packet *to = sink != nullptr ? sink->room(&room) : nullptr;
+	if (to == nullptr) {
+		to = pending;
+		room = std::min(max, BATCH);
+	}
 	take_turn(true);
 	int n = -EBADF;
-	if (ring != nullptr && !broken)
-		n = pfring_recv_batch(ring, pending, std::min(max, BATCH), (int)ms);
+	if (ring != nullptr && !broken) {
+		receives++;
+		n = pfring_recv_batch(ring, to, room, (int)ms);
+	}
+	if (n == 0 && tee != nullptr)
+		tee->idle();
+	if (n > 0 && tee != nullptr) {
+		tee_error = tee->take(to, (unsigned)n);
+		if (tee_error < 0) {
+			tee_why = tee->why();
+			tee.reset();
+		}
+	}
 	if (n > 0 && sink != nullptr) {
-		int err = sink->take(pending, (unsigned)n);
+		int err = sink->take(to, (unsigned)n);
 		n = err < 0 ? err : n;
 	}
 	give_turn();
 	return n;
+}
+
+int Handle::set_tee(std::shared_ptr<PacketSink> sink)
+{
+	return exclusive([&](pfring *) {
+		tee.swap(sink);
+		tee_error = 0;
+		return 0;
+	});
 }
 
 /* Pending packets to a sink: in the reader's turn, so that nobody closes the ring meanwhile. */
@@ -161,6 +186,13 @@ Handle::End Handle::refill(int64_t timeout_ns, PacketSink *sink, unsigned max, u
 		}
 		if (broken.exchange(false)) {
 			end = End::Broken;
+			break;
+		}
+		if (tee_error < 0 && head == count) {
+			set_error_text(tee_error, tee_why,
+				       tee_error == -EBADF ? "Closed" : nullptr);
+			tee_error = 0;
+			end = End::Exception;
 			break;
 		}
 		int n;

@@ -19,7 +19,9 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <string>
 
 #include "fork_guard.h"
 #include "pfring.h"
@@ -32,6 +34,36 @@ class PacketSink
       public:
 	virtual ~PacketSink() = default;
 	virtual int take(const pfring_packet *packets, unsigned n) = 0;
+	/* The sentence for what take() came back with, on the same thread. */
+	virtual std::string why() const
+	{
+		return pfring_last_error();
+	}
+	/* Nothing came for a while. */
+	virtual void idle()
+	{
+	}
+	/* Where to receive to, *max packets at most; nullptr: 256 at most, to the handle's own. */
+	virtual pfring_packet *room(unsigned *max)
+	{
+		(void)max;
+		return nullptr;
+	}
+};
+
+/* An open ring: closed with the last reference, so that memory in use stays mapped. */
+struct OpenRing {
+	explicit OpenRing(pfring *ring) : ring(ring)
+	{
+	}
+	~OpenRing()
+	{
+		pfring_close(ring);
+	}
+	OpenRing(const OpenRing &) = delete;
+	OpenRing &operator=(const OpenRing &) = delete;
+
+	pfring *const ring;
 };
 
 class Handle
@@ -116,6 +148,24 @@ class Handle
 		return ret;
 	}
 
+	/*
+	 * Everything received from here on goes to a second sink too, before it is
+	 * handed out; nullptr: no more. Its first error ends that, and comes up
+	 * once what was received is handed out.
+	 */
+	int set_tee(std::shared_ptr<PacketSink> sink);
+
+	/* Packets handed out so far came with this number's receive call or an earlier one. */
+	uint64_t generation() const
+	{
+		return receives.load(std::memory_order_relaxed);
+	}
+	/* What keeps ring memory mapped, also after close(). GIL. */
+	std::shared_ptr<OpenRing> pin() const
+	{
+		return open;
+	}
+
 	/* Ends the wait under way, or the next one, as Broken; any thread. */
 	void breakloop();
 	/* Idempotent; a waiting reader comes back with Closed. */
@@ -154,6 +204,11 @@ class Handle
 		unsigned waiting = 0; /* threads that are not the reader; they go first */
 	} turn;
 	pfring *ring; /* nullptr once closed; changed under turn.m by who has the turn */
+	std::shared_ptr<OpenRing> open; /* GIL; nullptr once closed */
+	std::shared_ptr<PacketSink> tee;
+	int tee_error = 0; /* GIL, once the receive call is over */
+	std::string tee_why;
+	std::atomic<uint64_t> receives{0};
 
 	pfring_packet pending[BATCH];
 };

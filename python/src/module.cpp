@@ -35,5 +35,10 @@ PYBIND11_MODULE(_core, m)
 	register_filter(m);
 	register_parse(m);
 	register_devices(m);
+	register_writer(m);
+	register_batch(m);
+	register_collector(m);
+	register_arrow(m);
+	register_hosts(m);
 	register_pcapy(m);
 }

@@ -15,6 +15,11 @@ void register_ring(pybind11::module_ &m);
 void register_filter(pybind11::module_ &m);
 void register_parse(pybind11::module_ &m);
 void register_devices(pybind11::module_ &m);
+void register_batch(pybind11::module_ &m);
+void register_arrow(pybind11::module_ &m);
+void register_hosts(pybind11::module_ &m);
+void register_collector(pybind11::module_ &m);
+void register_writer(pybind11::module_ &m);
 void register_pcapy(pybind11::module_ &m);
 
 #endif /* PFRING_PY_REGISTRY_H */

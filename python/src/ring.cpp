@@ -288,9 +288,36 @@ static py::str ring_repr(const Ring &ring)
 			      (ring.handle->closed() ? " closed>" : ">"));
 }
 
+/* Methods that pfring/batch.py has: they need NumPy sooner or later, this module never does. */
+static py::object in_python(const char *name, const py::object &self, const py::args &args,
+			    const py::kwargs &kwargs)
+{
+	return py::module_::import("pfring.batch").attr(name)(self, *args, **kwargs);
+}
+
 void register_ring(py::module_ &m)
 {
 	py::class_<Ring>(m, "Ring", py::release_gil_before_calling_cpp_dtor())
+		.def(
+			"batches",
+			[](const py::object &self, const py::args &args, const py::kwargs &kwargs) {
+				return in_python("batches", self, args, kwargs);
+			},
+			"Packets by the thousand, as a Batch of columns each: for or async for.")
+		.def(
+			"flows",
+			[](const py::object &self, const py::args &args, const py::kwargs &kwargs) {
+				return in_python("flows", self, args, kwargs);
+			},
+			"Parsed columns straight from the ring; no packet's bytes are kept.")
+		.def(
+			"tee",
+			[](const py::object &self, const py::object &writer) {
+				return in_python("tee", self, py::args(py::make_tuple(writer)),
+						 py::kwargs());
+			},
+			"writer"_a,
+			"Write everything that is read from now on to writer, too; None: no more.")
 		.def(py::init(&open_ring), "source"_a, "filter"_a = py::none(), py::kw_only(),
 		     "snaplen"_a = MAX_CAPLEN, "promisc"_a = true, "timeout"_a = py::none(),
 		     "immediate"_a = false, "buffer"_a = 0, "latency"_a = py::none(),

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * batch_store.cpp - fills the columns of batches (see batch_store.h).
+ *
+ * On the thread that reads a ring, without the GIL. Nothing here may raise a
+ * Python error: a lack of memory is -ENOMEM.
+ */
+#include "batch_store.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+/* Packets of equal columns would lie at equal places of pages, and fight for the same cache set. */
+static constexpr size_t STAGGER = 192, LINE = 64;
+
+Pages::Pages(size_t bytes)
+    : data((char *)mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)),
+      bytes(bytes)
+{
+	if (data == MAP_FAILED)
+		throw std::bad_alloc();
+}
+
+Pages::~Pages()
+{
+	munmap(data, bytes);
+}
+
+void Columns::allocate()
+{
+	size_t total = LINE;
+	for (const Size &s : sizes)
+		total += (s.bytes + LINE - 1) / LINE * LINE + STAGGER;
+	memory.reset(new char[total]);
+	auto at = (uintptr_t)memory.get();
+	at = (at + LINE - 1) / LINE * LINE;
+	for (const Size &s : sizes) {
+		*s.column = (void *)at;
+		at += (s.bytes + LINE - 1) / LINE * LINE + STAGGER;
+	}
+}
+
+static bool is_tag(unsigned type)
+{
+	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
+}
+
+uint16_t vlan_of(const pfring_packet *p, bool ethernet)
+{
+	if (p->flags & PKT_FLAGS_VLAN_HWACCEL)
+		return p->vlan_tci & 0x0fff;
+	if (!ethernet || p->caplen < 18 || !is_tag((unsigned)p->data[12] << 8 | p->data[13]))
+		return 0;
+	return (uint16_t)((p->data[14] << 8 | p->data[15]) & 0x0fff);
+}
+
+PacketStore::PacketStore(size_t capacity, size_t hint, bool ethernet)
+    : capacity(capacity), ethernet(ethernet)
+{
+	columns.add(ts_ns, capacity);
+	columns.add(offset, capacity + 1);
+	columns.add(len, capacity);
+	columns.add(caplen, capacity);
+	columns.add(ifindex, capacity);
+	columns.add(vlan, capacity);
+	columns.add(direction, capacity);
+	columns.allocate();
+	offset[0] = 0;
+	if (hint > 0 && !make_room(hint))
+		throw std::bad_alloc();
+}
+
+PacketStore::~PacketStore()
+{
+	if (room > 0)
+		free(data);
+}
+
+bool PacketStore::make_room(size_t bytes)
+{
+	if (used + bytes <= room)
+		return true;
+	size_t wanted = room * 2 > used + bytes ? room * 2 : used + bytes;
+	auto *larger = (unsigned char *)realloc(data, wanted);
+	if (larger == nullptr)
+		return false;
+	data = larger;
+	room = wanted;
+	return true;
+}
+
+/* Mostly small packets: a call of memcpy() costs more than they do. */
+static inline void copy(unsigned char *to, const unsigned char *from, size_t n)
+{
+	if (n < 32 || n > 128) {
+		memcpy(to, from, n);
+		return;
+	}
+	for (size_t i = 0; i + 32 < n; i += 32)
+		memcpy(to + i, from + i, 32);
+	memcpy(to + n - 32, from + n - 32, 32);
+}
+
+int PacketStore::take(const pfring_packet *packets, unsigned count)
+{
+	size_t bytes = 0;
+	for (unsigned i = 0; i < count; i++)
+		bytes += packets[i].caplen;
+	if (n + count > capacity || !make_room(bytes))
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++, n++) {
+		const pfring_packet *p = &packets[i];
+		__builtin_prefetch(packets[i + 4 < count ? i + 4 : i].data);
+		copy(data + used, p->data, p->caplen);
+		used += p->caplen;
+		ts_ns[n] = p->ts_ns;
+		offset[n + 1] = (int64_t)used;
+		len[n] = p->len;
+		caplen[n] = p->caplen;
+		ifindex[n] = p->if_index;
+		vlan[n] = vlan_of(p, ethernet);
+		direction[n] = !p->rx_direction;
+	}
+	return 0;
+}
+
+ViewStore::ViewStore(size_t capacity, bool ethernet)
+    : packets(std::make_unique<PacketStore>(capacity, 0, ethernet)), ethernet(ethernet),
+      descriptors(capacity)
+{
+}
+
+pfring_packet *ViewStore::room(unsigned *max)
+{
+	*max = (unsigned)descriptors.size();
+	return descriptors.data();
+}
+
+/*
+ * Whether what lies between the packets may be read too: they are in order, and
+ * each gap is shorter than a page, so every page in it holds a byte of a packet.
+ * A packet alone may lie in libpcap's own memory, which is not ours to keep.
+ */
+bool ViewStore::one_piece(const pfring_packet *p, unsigned count) const
+{
+	static const long page = sysconf(_SC_PAGESIZE);
+
+	for (unsigned i = 0; i + 1 < count; i++) {
+		const u_char *end = p[i].data + p[i].caplen;
+		if (p[i].caplen == 0 || p[i + 1].data < end || p[i + 1].data - end >= page)
+			return false;
+	}
+	return count > 1 && p[count - 1].caplen > 0;
+}
+
+int ViewStore::take(const pfring_packet *p, unsigned count)
+{
+	PacketStore &to = *packets;
+
+	if (!one_piece(p, count)) {
+		copied = true;
+		return to.take(p, count);
+	}
+	to.data = (unsigned char *)p->data;
+	to.used = (size_t)(p[count - 1].data + p[count - 1].caplen - p->data);
+	for (unsigned i = 0; i < count; i++) {
+		to.ts_ns[i] = p[i].ts_ns;
+		to.offset[i] = p[i].data - p->data;
+		to.len[i] = p[i].len;
+		to.caplen[i] = p[i].caplen;
+		to.ifindex[i] = p[i].if_index;
+		to.vlan[i] = p[i].flags & PKT_FLAGS_VLAN_HWACCEL || !ethernet
+				     ? vlan_of(&p[i], ethernet)
+				     : 0;
+		to.direction[i] = !p[i].rx_direction;
+	}
+	to.n = count;
+	to.offset[count] = (int64_t)to.used;
+	return 0;
+}
+
+FlowStore::FlowStore(size_t capacity) : capacity(capacity), ipv6(capacity > 0 ? capacity * 32 : 1)
+{
+	pfring_flows &f = flows;
+	f.sz = sizeof(f);
+	columns.add(ts_ns, capacity);
+	columns.add(len, capacity);
+	columns.add(caplen, capacity);
+	columns.add(f.eth_src, capacity);
+	columns.add(f.eth_dst, capacity);
+	columns.add(f.eth_type, capacity);
+	columns.add(f.vlan, capacity);
+	columns.add(f.qinq, capacity);
+	columns.add(f.ip_version, capacity);
+	columns.add(f.proto, capacity);
+	columns.add(f.tos, capacity);
+	columns.add(f.frag, capacity);
+	columns.add(f.src, capacity);
+	columns.add(f.dst, capacity);
+	columns.add(f.sport, capacity);
+	columns.add(f.dport, capacity);
+	columns.add(f.tcp_flags, capacity);
+	columns.add(f.icmp_type, capacity);
+	columns.add(f.icmp_code, capacity);
+	columns.add(f.payload_offset, capacity);
+	columns.add(f.payload_len, capacity);
+	columns.add(f.hash, capacity);
+	columns.allocate();
+	f.src6 = (u_int8_t(*)[16])ipv6.data;
+	f.dst6 = f.src6 + capacity;
+}
+
+int FlowStore::take(const pfring_packet *packets, unsigned count)
+{
+	if (n + count > capacity)
+		return -ENOMEM;
+	int v6 = pfring_parse_flows(packets, count, &flows, n);
+	if (v6 < 0)
+		return v6;
+	for (unsigned i = 0; i < count; i++) {
+		ts_ns[n + i] = packets[i].ts_ns;
+		len[n + i] = packets[i].len;
+		caplen[n + i] = packets[i].caplen;
+	}
+	n += count;
+	n_ipv6 += (size_t)v6;
+	return 0;
+}
+
+void FlowStore::parse(const PacketStore &p)
+{
+	static_assert(sizeof(*p.offset) == sizeof(u_int64_t), "an offset is never negative");
+	int v6 = pfring_parse_flows_in(p.data, (const u_int64_t *)p.offset, p.caplen, (u_int)p.n,
+				       &flows, 0);
+	memcpy(ts_ns, p.ts_ns, p.n * sizeof(*ts_ns));
+	memcpy(len, p.len, p.n * sizeof(*len));
+	memcpy(caplen, p.caplen, p.n * sizeof(*caplen));
+	n = p.n;
+	n_ipv6 = v6 > 0 ? (size_t)v6 : 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * batch_store.h - the memory of batches: columns, and what fills them.
+ *
+ * A store is filled by one thread without the GIL (it is a PacketSink) and
+ * does not change afterwards. Columns that Python looks at hold the store, so
+ * an array outlives its batch, and the batch its ring.
+ */
+#ifndef PFRING_PY_BATCH_STORE_H
+#define PFRING_PY_BATCH_STORE_H
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "handle.h"
+
+/* Bytes of anonymous memory; zero where nothing was written, and then never touched. */
+class Pages
+{
+      public:
+	explicit Pages(size_t bytes);
+	~Pages();
+	Pages(const Pages &) = delete;
+	Pages &operator=(const Pages &) = delete;
+
+	char *const data;
+	const size_t bytes;
+};
+
+/* Columns for a number of packets known beforehand, all in one piece of memory. */
+class Columns
+{
+      public:
+	/* Adds a column of elements of this size; before allocate(). */
+	template <class T> void add(T *&column, size_t elements)
+	{
+		sizes.push_back({reinterpret_cast<void **>(&column), elements * sizeof(T)});
+	}
+	void allocate();
+
+      private:
+	struct Size {
+		void **column;
+		size_t bytes;
+	};
+	std::vector<Size> sizes;
+	std::unique_ptr<char[]> memory;
+};
+
+/* Packets copied out of a ring, one behind the other in data. */
+class PacketStore : public PacketSink
+{
+      public:
+	/* hint: bytes of data to have room for. */
+	PacketStore(size_t capacity, size_t hint, bool ethernet);
+	~PacketStore() override;
+
+	int take(const pfring_packet *packets, unsigned n) override;
+
+	size_t n = 0;
+	const size_t capacity;
+	uint64_t *ts_ns;
+	int64_t *offset; /* n + 1 of them */
+	uint32_t *len, *caplen;
+	int32_t *ifindex;
+	uint16_t *vlan;
+	uint8_t *direction; /* 0 in, 1 out */
+	unsigned char *data = nullptr;
+	size_t used = 0;
+
+      private:
+	bool make_room(size_t bytes);
+
+	Columns columns;
+	size_t room = 0;
+	const bool ethernet;
+};
+
+/* Packets where they lie in ring memory, if that is one piece; else copied. */
+class ViewStore : public PacketSink
+{
+      public:
+	ViewStore(size_t capacity, bool ethernet);
+
+	pfring_packet *room(unsigned *max) override;
+	int take(const pfring_packet *packets, unsigned n) override;
+
+	std::unique_ptr<PacketStore> packets; /* its data: into the ring, unless copied */
+	bool copied = false;
+
+      private:
+	bool one_piece(const pfring_packet *packets, unsigned n) const;
+
+	const bool ethernet;
+	std::vector<pfring_packet> descriptors;
+};
+
+/* The columns of pfring_flows, and what a packet's descriptor adds. */
+class FlowStore : public PacketSink
+{
+      public:
+	explicit FlowStore(size_t capacity);
+
+	/* Parses without keeping a byte. */
+	int take(const pfring_packet *packets, unsigned n) override;
+	/* Parses what a PacketStore holds. */
+	void parse(const PacketStore &packets);
+
+	size_t n = 0, n_ipv6 = 0;
+	const size_t capacity;
+	uint64_t *ts_ns;
+	uint32_t *len, *caplen;
+	pfring_flows flows = {};
+
+      private:
+	Columns columns;
+	Pages ipv6;
+};
+
+/* VID of the outer tag of a packet, 0 if it has none. */
+uint16_t vlan_of(const pfring_packet *packet, bool ethernet);
+
+#endif /* PFRING_PY_BATCH_STORE_H */
