@@ -331,7 +331,8 @@ typedef struct {
  * bytes (position / segment) lies where place[v % PFR_MAX_SEGMENTS] says, an
  * index into the pool. Lanes share the pool in groups: lane i takes segments of
  * group i % groups, whose free ones are the bits set in pfr_lane_cons.free of
- * lane i % groups.
+ * lane i % groups; the bit of a segment is the one for which PFR_SEGMENT_OF()
+ * gives its number.
  *
  *   producer, its segment full             consumer, past the end of segment v
  *   ------------------------               ------------------------------
@@ -358,6 +359,14 @@ typedef struct {
 
 #define PFR_CACHE_LINE   64
 #define PFR_MAX_SEGMENTS 64
+
+/*
+ * From the one bit set in bit to a number below 64, a different one for each:
+ * a multiplication and a shift, because a program that looked for the bit's
+ * place would have 64 paths for the kernel's verifier to follow.
+ */
+#define PFR_DE_BRUIJN       0x03f79d71b4cb0a89ULL
+#define PFR_SEGMENT_OF(bit) ((__u8)((__u64)(bit) * PFR_DE_BRUIJN >> 58))
 
 struct pfr_lane_prod {
 	/* Written once, before the lane is handed out. */

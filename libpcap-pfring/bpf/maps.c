@@ -198,6 +198,15 @@ int pfri_maps_open(struct pfri_maps *m, u_int64_t bytes, u_int32_t longest,
 	return err;
 }
 
+bool pfri_maps_possible(void)
+{
+	int fd = pfri_bpf_map(BPF_MAP_TYPE_ARRAY, 4, 4096, 1, BPF_F_MMAPABLE, "pfring_probe");
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void unmap(const void *mem, size_t bytes)
 {
 	if (mem)

@@ -57,6 +57,9 @@ static inline u_int64_t pfri_maps_data(const struct pfri_maps *m)
 	return m->at.segment * m->at.each * m->at.groups;
 }
 
+/* Whether this process may make such maps on this kernel. */
+bool pfri_maps_possible(void);
+
 /* Makes wake_fd unreadable until the next wake-up. */
 void pfri_maps_drain_wake(struct pfri_maps *m);
 

@@ -189,20 +189,12 @@ static void claim(struct pfri_ebpf *e, const struct pfri_producer *p, struct exi
 	land_all(e, &got);
 }
 
-/* R4 = the number of the one bit that is set in R2. */
-static void bit_number(struct pfri_ebpf *e)
+/* R4 = the segment whose bit is set in R2. */
+static void segment_number(struct pfri_ebpf *e)
 {
-	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_4, 0);
-	for (int width = 32; width; width /= 2) {
-		unsigned lower;
-
-		ebpf_alu64(e, BPF_MOV, BPF_REG_3, BPF_REG_2);
-		ebpf_alu64_imm(e, BPF_RSH, BPF_REG_3, width);
-		lower = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_3, 0);
-		ebpf_alu64(e, BPF_MOV, BPF_REG_2, BPF_REG_3);
-		ebpf_alu64_imm(e, BPF_ADD, BPF_REG_4, width);
-		ebpf_land(e, lower);
-	}
+	ebpf_load_imm64(e, BPF_REG_4, 0, PFR_DE_BRUIJN);
+	ebpf_alu64(e, BPF_MUL, BPF_REG_4, BPF_REG_2);
+	ebpf_alu64_imm(e, BPF_RSH, BPF_REG_4, 58);
 }
 
 /* R2 = the position at which the next segment of the lane's sequence starts, R3 = the present. */
@@ -226,7 +218,7 @@ static void next_segment(struct pfri_ebpf *e, const struct pfri_producer *p, str
 
 	ebpf_store_imm(e, BPF_DW, LANE, PROD_FIELD(left), 0);
 	claim(e, p, full);
-	bit_number(e);
+	segment_number(e);
 	leave(full, ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_4, (int32_t)p->at.each));
 
 	next_start(e, p);

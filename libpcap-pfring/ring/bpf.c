@@ -79,6 +79,7 @@ static int attach(struct pfri_bpf *b, int prog)
 {
 	if (setsockopt(b->afp.fd, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog)) < 0)
 		return pfri_fail(-errno, "cannot attach the capture program: %s", strerror(errno));
+	b->attached = true;
 	return 0;
 }
 
@@ -97,6 +98,8 @@ static int load_all(struct pfri_ring *r)
 	r->prog.len = 0;
 	len = pfri_afp_program(r, &b->afp, insn, &user);
 	r->prog.len = user_len;
+	b->all_len = len <= sizeof(b->all) / sizeof(b->all[0]) ? len : 0;
+	memcpy(b->all, insn, b->all_len * sizeof(insn[0]));
 	b->clock = r->opt.local_clock_coarse ? PFRI_CLOCK_COARSE : PFRI_CLOCK_TAI;
 	b->all_fd = load(r, insn, len, 0);
 	if (b->all_fd == -EINVAL && b->clock != PFRI_CLOCK_MONOTONIC) {
@@ -227,6 +230,12 @@ static int filter_in_user_space(struct pfri_ring *r)
 	return 1;
 }
 
+/* Before the first program: the one that keeps everything may do. It has generation 0 too. */
+static bool is_all(const struct pfri_bpf *b, const struct sock_filter *insn, u_int len)
+{
+	return !b->attached && len == b->all_len && !memcmp(insn, b->all, len * sizeof(*insn));
+}
+
 static int install(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
@@ -237,6 +246,10 @@ static int install(struct pfri_ring *r)
 
 	if (user)
 		return filter_in_user_space(r);
+	if (is_all(b, insn, len)) {
+		r->refilter = PFRI_REFILTER_NONE;
+		return attach(b, b->all_fd);
+	}
 	prog = load(r, insn, len, b->generation + 1);
 	if (prog == -EPERM && r->prog.len && b->spare.map)
 		return go_classic(r);

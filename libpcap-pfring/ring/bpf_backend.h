@@ -18,14 +18,17 @@
 struct pfri_bpf {
 	struct pfri_maps maps;
 	struct pfri_afp afp;
-	struct pfri_tp3 spare;	 /* map NULL: none */
-	bool private_;		 /* as in struct pfri_maps_limits */
-	int clock;		 /* enum pfri_clock, what the program stamps with */
-	int all_fd;		 /* program that keeps everything: needs no privilege any more */
-	u_int32_t generation;	 /* of the filter in force; every record bears one */
-	bool stale;		 /* records of older generations may still come: test them */
-	u_int64_t stale_until;	 /* on the ring's clock: none is older than this plus nothing */
-	u_int64_t epoch_checked; /* on the ring's clock */
+	struct pfri_tp3 spare;	    /* map NULL: none */
+	bool private_;		    /* as in struct pfri_maps_limits */
+	int clock;		    /* enum pfri_clock, what the program stamps with */
+	int all_fd;		    /* program that keeps everything: needs no privilege any more */
+	struct sock_filter all[16]; /* what it was made from */
+	u_int all_len;		    /* 0: too long to be kept */
+	bool attached;		    /* a program fills the lanes */
+	u_int32_t generation;	    /* of the filter in force; every record bears one */
+	bool stale;		    /* records of older generations may still come: test them */
+	u_int64_t stale_until;	    /* on the ring's clock: none is older than this plus nothing */
+	u_int64_t epoch_checked;    /* on the ring's clock */
 	/* Waiting. */
 	int epoll_fd; /* wake buffer, socket and more_fd: the selectable descriptor */
 	int more_fd;  /* readable while packets are left that a select() must see */

@@ -9,8 +9,8 @@
  * to the second sleep. Called by the handle's owner only.
  */
 #include "bpf_backend.h"
-#include "bpf_vm.h"
 #include "clock.h"
+#include "handle.h"
 
 #define HOLD_MS 3      /* gathering; one packet is to be handed out within 5 ms */
 #define FIRST_NAP_MS 4 /* see "E..F against G..H" in <linux/pf_ring.h> */
@@ -77,17 +77,9 @@ static u_int sieve(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet
 		u_int32_t generation = p->hash;
 
 		p->hash = 0;
-		if (generation != b->generation && r->prog.len) {
-			u_int keep = pfri_bpf_run(r->prog.insn, p, true);
-
-			if (!keep) {
-				r->filtered_user++;
-				continue;
-			}
-			if ((p->flags & PKT_FLAGS_VLAN_HWACCEL) && keep >= 12 && keep < MAX_CAPLEN)
-				keep += 4;
-			if (p->caplen > keep)
-				p->caplen = keep;
+		if (generation != b->generation && r->prog.len && !pfri_passes(r, p)) {
+			r->filtered_user++;
+			continue;
 		}
 		if (kept != i)
 			pkt[kept] = *p;

@@ -11,13 +11,27 @@
 #include <stdlib.h>
 
 #include "backend.h"
+#include "maps.h"
 #include "pcaplib.h"
 
 /* Under construction: where the next entry goes, and a socket to ask about interfaces. */
 struct list {
 	pfring_if_t *first, **end;
 	int fd;
+	const char *usual; /* the backend that an Ethernet interface gets by its bare name */
 };
+
+/* As the ladder of handle.c, as far as it can be told without opening an interface. */
+static const char *usual_backend(void)
+{
+	int fd = socket(PF_RING, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+
+	if (fd >= 0) {
+		close(fd);
+		return pfri_kernel_ops.name;
+	}
+	return pfri_maps_possible() ? pfri_bpf_ops.name : pfri_packet_ops.name;
+}
 
 /*
  * The PCI function an interface hangs on. What stands between (virtio3 ...)
@@ -48,27 +62,31 @@ static void find_bus(pfring_if_t *dev)
 	}
 }
 
-/* False if there is no such interface. */
-static bool find_interface(const struct list *list, pfring_if_t *dev)
+/* Fills in what the system says of an interface; returns the backend it gets, NULL: none such. */
+static const char *find_interface(const struct list *list, pfring_if_t *dev)
 {
 	struct ifreq ifr = {0};
+	bool ethernet;
 
 	if (strlen(dev->system_name) >= sizeof(ifr.ifr_name))
-		return false;
+		return NULL;
 	strcpy(ifr.ifr_name, dev->system_name);
 	if (ioctl(list->fd, SIOCGIFFLAGS, &ifr))
-		return false;
+		return NULL;
 	dev->status = (ifr.ifr_flags & IFF_UP) != 0;
-	if (!ioctl(list->fd, SIOCGIFHWADDR, &ifr) && (ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
-						      ifr.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK))
+	ethernet = !ioctl(list->fd, SIOCGIFHWADDR, &ifr) &&
+		   (ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+		    ifr.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK);
+	if (ethernet)
 		memcpy(dev->mac, ifr.ifr_hwaddr.sa_data, sizeof(dev->mac));
 	find_bus(dev);
-	return true;
+	return ethernet ? list->usual : pfri_packet_ops.name;
 }
 
 static bool add(struct list *list, const char *name)
 {
 	pfring_if_t *dev = calloc(1, sizeof(*dev));
+	const char *backend;
 
 	if (!dev)
 		return false;
@@ -79,12 +97,12 @@ static bool add(struct list *list, const char *name)
 	dev->sn = strdup("");
 	if (!dev->name || !dev->system_name || !dev->sn)
 		return false;
-	if (find_interface(list, dev)) {
-		dev->module = strdup("packet");
-	} else {
+	backend = find_interface(list, dev);
+	if (!backend) {
 		dev->status = 1;
-		dev->module = strdup(strcmp(name, "any") ? "pcap" : "packet");
+		backend = strcmp(name, "any") ? pfri_pcap_ops.name : list->usual;
 	}
+	dev->module = strdup(backend);
 	return dev->module != NULL;
 }
 
@@ -124,7 +142,8 @@ static int list_interfaces(struct list *list)
 
 pfring_if_t *pfring_findalldevs(void)
 {
-	struct list list = {.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+	struct list list = {.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+			    .usual = usual_backend()};
 	int err;
 
 	list.end = &list.first;

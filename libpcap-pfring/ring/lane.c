@@ -46,13 +46,22 @@ static struct pfr_lane_cons *cons_of(void *mem)
 	return (struct pfr_lane_cons *)(void *)((u_char *)mem + 4096);
 }
 
+static __u64 bit_of(u_int segment)
+{
+	__u64 bit = 1;
+
+	while (PFR_SEGMENT_OF(bit) != segment)
+		bit <<= 1;
+	return bit;
+}
+
 void pfri_lanes_init_pool(void *mem, const struct pfri_pool *pool, u_int32_t n)
 {
 	for (u_int32_t i = 0; i < n; i++) {
 		void *lane = (u_char *)mem + (size_t)i * PFR_LANE_DATA;
 
-		if (i < pool->groups)
-			cons_of(lane)->free = ~(__u64)0 >> (PFR_MAX_SEGMENTS - pool->each);
+		for (u_int s = 0; i < pool->groups && s < pool->each; s++)
+			cons_of(lane)->free |= bit_of(s);
 		init(lane, pool->each * pool->segment, pool->segment, i, n);
 	}
 }
@@ -150,7 +159,7 @@ static void give_back(struct pfri_lane *l)
 		if (end - v > l->each)
 			v = end - l->each;
 		for (; v != end; v++)
-			__atomic_fetch_or(l->free, (__u64)1 << place_of(l, v),
+			__atomic_fetch_or(l->free, bit_of(place_of(l, v)),
 					  __ATOMIC_RELEASE); /* J, pairs with I */
 	}
 	l->released = l->pos;

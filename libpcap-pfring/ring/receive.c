@@ -33,9 +33,24 @@ static bool wanted_direction(const struct pfri_ring *r, const struct pfring_pack
 	return r->direction == rx_only_direction ? p->rx_direction : !p->rx_direction;
 }
 
+bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p)
+{
+	const bool view = r->ops->caps & PFRI_CAP_KERNEL_VIEW;
+	u_int keep = pfri_bpf_run(r->prog.insn, p, view);
+
+	if (!keep)
+		return false;
+	/* The verdict counts bytes as the program saw them: without the tag. */
+	if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) &&
+	    keep >= (p->vlan_at ? p->vlan_at : 12u) && keep < MAX_CAPLEN)
+		keep += 4;
+	if (p->caplen > keep)
+		p->caplen = keep;
+	return true;
+}
+
 u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 {
-	bool view = r->ops->caps & PFRI_CAP_KERNEL_VIEW;
 	u_int kept = 0;
 
 	if ((r->soft & PFRI_SOFT_FILTER) && r->refilter == PFRI_REFILTER_NONE)
@@ -47,19 +62,9 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 			r->filtered_user++;
 			continue;
 		}
-		if (r->soft & PFRI_SOFT_FILTER) {
-			u_int keep = pfri_bpf_run(r->prog.insn, p, view);
-
-			if (!keep) {
-				r->filtered_user++;
-				continue;
-			}
-			/* The verdict counts bytes as the program saw them: without the tag. */
-			if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) &&
-			    keep >= (p->vlan_at ? p->vlan_at : 12u) && keep < MAX_CAPLEN)
-				keep += 4;
-			if (p->caplen > keep)
-				p->caplen = keep;
+		if ((r->soft & PFRI_SOFT_FILTER) && !pfri_passes(r, p)) {
+			r->filtered_user++;
+			continue;
 		}
 		if (r->soft & PFRI_SOFT_SAMPLING) {
 			if (r->sample_left) {

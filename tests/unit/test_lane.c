@@ -189,6 +189,36 @@ static void test_a_skip_record_leads_to_the_front(void **state)
 	rig_free(&g);
 }
 
+static void test_a_tag_lies_behind_the_addresses_whatever_was_in_the_array(void **state)
+{
+	struct pfr_rec rec = {.caplen = 64,
+			      .len = 64,
+			      .flags = PFR_REC_VLAN,
+			      .vlan_tci = 5,
+			      .vlan_tpid = 0x88a8,
+			      .pkttype = PACKET_OUTGOING,
+			      .queue = 3};
+	const u_char bytes[64] = {0};
+	struct pfring_packet p;
+	struct rig g;
+
+	(void)state;
+	rig_make(&g, 1);
+	assert_true(pfri_lane_put(&g.w[0], &rec, bytes));
+	pfri_lane_publish(&g.w[0]);
+	/* The caller's array holds what an earlier, cooked packet left there. */
+	memset(&p, 0xff, sizeof(p));
+	assert_int_equal(recv_all(&g, &p, 1), 1);
+	assert_int_equal(p.vlan_at, 0);
+	assert_int_equal(p.vlan_tci, 5);
+	assert_int_equal(p.vlan_tpid, 0x88a8);
+	assert_int_equal(p.flags, PKT_FLAGS_VLAN_HWACCEL);
+	assert_int_equal(p.rx_direction, 0);
+	assert_int_equal(p.queue, 3);
+	pfri_lanes_release(&g.ls);
+	rig_free(&g);
+}
+
 static void test_the_reader_is_woken_once_per_sleep_and_only_at_the_watermark(void **state)
 {
 	const struct pfr_rec rec = {.caplen = 60};
@@ -442,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_ring_full_drops_newest_and_counts),
 		cmocka_unit_test(test_records_are_never_split),
 		cmocka_unit_test(test_a_skip_record_leads_to_the_front),
+		cmocka_unit_test(test_a_tag_lies_behind_the_addresses_whatever_was_in_the_array),
 		cmocka_unit_test(test_the_reader_is_woken_once_per_sleep_and_only_at_the_watermark),
 		cmocka_unit_test(test_a_reader_that_comes_back_goes_on),
 		cmocka_unit_test(test_memory_that_is_no_lane_is_refused),

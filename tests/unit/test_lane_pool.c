@@ -88,7 +88,7 @@ static bool pooled_room(struct pooled *g, u_int i, u_int64_t size)
 	if (g->w[i].left)
 		memcpy(g->segment[g->w[i].at] + SEGMENT - g->w[i].left, &skip, sizeof(skip));
 	g->w[i].prod += g->w[i].left;
-	g->w[i].at = (u_int)__builtin_ctzll(bit);
+	g->w[i].at = PFR_SEGMENT_OF(bit);
 	g->w[i].left = SEGMENT;
 	__atomic_store_n(&prod->place[g->w[i].prod / SEGMENT % PFR_MAX_SEGMENTS], g->w[i].at,
 			 __ATOMIC_RELAXED);
