@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from .batch import Batch, Batches, Flows
+    from .fanout import Result, WorkerDied, Workers, workers
     from .interfaces import devices
     from .records import Device, Parsed, Stats
     from .tally import Protocols, Talker, Talkers
@@ -58,10 +59,13 @@ __all__ = [
     "Parsed",
     "PermissionDenied",
     "Protocols",
+    "Result",
     "Ring",
     "Stats",
     "Talker",
     "Talkers",
+    "WorkerDied",
+    "Workers",
     "Writer",
     "compile_filter",
     "devices",
@@ -70,6 +74,7 @@ __all__ = [
     "libpfring_path",
     "open",
     "parse",
+    "workers",
     "writer",
 ]
 
@@ -89,6 +94,8 @@ def open(
     direction: Literal["inout", "in", "out"] = "inout",
     cooked: bool = False,
     hw_timestamps: bool = False,
+    cluster: int | None = None,
+    balance: str = "flow",
 ) -> Ring:
     """Open a device ("eth0", "any", "packet:eth0@2" ...) or, as a `Path`, a capture file.
 
@@ -98,6 +105,8 @@ def open(
     buffer: bytes of ring memory; None is small enough to stay in the processor's cache.
     latency: seconds the ring may hold packets back to make a batch.
     cooked: Linux cooked headers (SLL), for "any" and devices without Ethernet headers.
+    cluster: share the device's packets with the other rings of this cluster, from the first one
+        on; balance says which go to the same ring, as in `Ring.cluster()`.
     """
     if not isinstance(source, str):
         source = b"file:" + os.fsencode(source)  # type: ignore[assignment]
@@ -113,6 +122,8 @@ def open(
         direction=direction,
         cooked=cooked,
         hw_timestamps=hw_timestamps,
+        cluster=cluster,
+        balance=balance,
     )
 
 
@@ -136,6 +147,7 @@ _LAZY = {
         "interfaces": "devices",
         "records": "Device Parsed Stats",
         "tally": "Protocols Talker Talkers",
+        "fanout": "Result WorkerDied Workers workers",
         "writers": "ParquetWriter Writer writer",
     }.items()
     for name in names.split()

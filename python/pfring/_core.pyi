@@ -65,6 +65,8 @@ class Ring:
         direction: str = "inout",
         cooked: bool = False,
         hw_timestamps: bool = False,
+        cluster: int | None = None,
+        balance: str = "flow",
     ) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(

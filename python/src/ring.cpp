@@ -122,15 +122,22 @@ static void set_sampling(Ring &ring, unsigned rate)
 	ring.sampling = rate;
 }
 
+static void join_cluster(Ring &ring, unsigned id, const std::string &type)
+{
+	auto t = (cluster_type)choose(cluster_types, "cluster type", type);
+	call(ring, [&](pfring *p) { return pfring_set_cluster(p, id, t); });
+}
+
 /*
  * The filter and the direction are in force before the ring starts to fill,
- * so no packet is ever seen that they refuse.
+ * so no packet is ever seen that they refuse; and it fills as the cluster's.
  */
 static std::unique_ptr<Ring> open_ring(const std::string &source, const py::object &filter,
 				       unsigned snaplen, bool promisc, const py::object &timeout,
 				       bool immediate, uint64_t buffer, const py::object &latency,
 				       const std::string &direction, bool cooked,
-				       bool hw_timestamps)
+				       bool hw_timestamps, const py::object &cluster,
+				       const std::string &balance)
 {
 	pfring_open_options opt = {};
 	opt.sz = sizeof(opt);
@@ -168,6 +175,8 @@ static std::unique_ptr<Ring> open_ring(const std::string &source, const py::obje
 			set_filter(*ring, filter.cast<std::string>());
 		if (direction != ring->direction)
 			set_direction(*ring, direction);
+		if (!cluster.is_none())
+			join_cluster(*ring, cluster.cast<unsigned>(), balance);
 		call(*ring, [](pfring *r) { return pfring_enable_ring(r); });
 	} catch (...) {
 		ring->handle->close();
@@ -321,7 +330,8 @@ void register_ring(py::module_ &m)
 		.def(py::init(&open_ring), "source"_a, "filter"_a = py::none(), py::kw_only(),
 		     "snaplen"_a = MAX_CAPLEN, "promisc"_a = true, "timeout"_a = py::none(),
 		     "immediate"_a = false, "buffer"_a = 0, "latency"_a = py::none(),
-		     "direction"_a = "inout", "cooked"_a = false, "hw_timestamps"_a = false)
+		     "direction"_a = "inout", "cooked"_a = false, "hw_timestamps"_a = false,
+		     "cluster"_a = py::none(), "balance"_a = "flow")
 		.def("__enter__", [](py::object self) { return self; })
 		.def("__exit__", [](Ring &r, const py::args &) { r.handle->close(); })
 		.def("__iter__",
@@ -353,14 +363,8 @@ void register_ring(py::module_ &m)
 				r.filter.reset();
 			},
 			"Let every packet pass.")
-		.def(
-			"cluster",
-			[](Ring &r, unsigned id, const std::string &type) {
-				auto t = (cluster_type)choose(cluster_types, "cluster type", type);
-				call(r, [&](pfring *p) { return pfring_set_cluster(p, id, t); });
-			},
-			"id"_a, "type"_a = "flow",
-			"Share the device's packets with the other rings of this cluster.")
+		.def("cluster", &join_cluster, "id"_a, "type"_a = "flow",
+		     "Share the device's packets with the other rings of this cluster.")
 		.def(
 			"leave_cluster", [](Ring &r) { call(r, &pfring_remove_from_cluster); },
 			"Take all packets again.")
