@@ -41,10 +41,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Way, Run]]:
                 )
             started.append((way, wire, mine, process))
         for way, _, mine, process in started:
-            code = process.wait(240)
+            try:
+                code: int | str = process.wait(240)
+            except subprocess.TimeoutExpired:
+                code = "no code, for it did not end"
             errors = (mine / "err").read_text()
             lines = (mine / "out").read_text().splitlines()
-            assert code == 0, f"over {way} it ended with {code} after {lines[-1:]}\n{errors}"
+            assert code == 0, f"over {way} it ended with {code} after {lines[-3:]}\n{errors}"
             done[way] = Run(lines, errors)
         yield done
     finally:

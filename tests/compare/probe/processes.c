@@ -71,7 +71,7 @@ static void children(void)
 {
 	pcap_t *p = opened(NULL);
 	struct sum sum = {.p = p};
-	int status = -1;
+	int status = -1, ended[2];
 	pid_t pid;
 
 	title("child");
@@ -101,8 +101,12 @@ static void children(void)
 	see_sum("the parent goes on", &sum);
 	pcap_close(p);
 
-	/* As daemons do: who opened is gone. */
+	/* As daemons do: who opened is gone. Who comes after them has the pipe's other end. */
 	fflush(stdout);
+	if (pipe(ended)) {
+		fprintf(stderr, "probe: no pipe\n");
+		exit(2);
+	}
 	pid = fork();
 	if (!pid) {
 		p = opened(NULL);
@@ -116,7 +120,10 @@ static void children(void)
 		exit(0);
 	}
 	waitpid(pid, &status, 0);
-	usleep(300000);
+	close(ended[1]);
+	while (read(ended[0], &(char){0}, 1) > 0)
+		;
+	close(ended[0]);
 }
 
 static void namespaces(void)
