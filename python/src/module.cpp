@@ -41,4 +41,5 @@ PYBIND11_MODULE(_core, m)
 	register_arrow(m);
 	register_hosts(m);
 	register_pcapy(m);
+	register_scapy(m);
 }

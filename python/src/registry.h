@@ -21,5 +21,6 @@ void register_hosts(pybind11::module_ &m);
 void register_collector(pybind11::module_ &m);
 void register_writer(pybind11::module_ &m);
 void register_pcapy(pybind11::module_ &m);
+void register_scapy(pybind11::module_ &m);
 
 #endif /* PFRING_PY_REGISTRY_H */

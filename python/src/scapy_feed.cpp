@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * scapy_feed.cpp - a Feed takes packets from a Ring for one scapy socket.
+ *
+ * ready() fetches a batch without waiting, so that the socket's select() needs
+ * a system call only when the ring is empty; take() hands out one packet. An
+ * error met by ready() is kept for take(): scapy's loop expects it there. With
+ * the GIL held; the Ring gives it up while it fetches.
+ */
+#include "scapy_feed.h"
+
+#include "errors.h"
+#include "ring.h"
+#include "scapy_packet.h"
+
+namespace py = pybind11;
+
+namespace
+{
+
+class Feed
+{
+      public:
+	explicit Feed(py::object ring_, bool lazy_)
+	    : ring_object(std::move(ring_)), ring(ring_object.cast<Ring &>()), lazy(lazy_)
+	{
+	}
+
+	unsigned pending() const
+	{
+		return ring.handle->pending_count();
+	}
+
+	bool ready()
+	{
+		if (pending() > 0 || error || over)
+			return true;
+		Handle::End end = ring.refill(0);
+		if (end == Handle::End::Exception) {
+			py::error_already_set e;
+			/* A signal's exception belongs to whoever runs now. */
+			if (!e.matches(PyExc_Exception))
+				throw e;
+			error = std::make_unique<py::error_already_set>(e);
+		}
+		over = end == Handle::End::Eof || end == Handle::End::Closed;
+		return end == Handle::End::None || error || over;
+	}
+
+	/* A packet; (bytes, time) where scapy has to dissect it; None after a breakloop. */
+	py::object take(uint32_t most)
+	{
+		if (error) {
+			auto e = std::move(error);
+			throw py::error_already_set(*e);
+		}
+		const pfring_packet *packet;
+		while ((packet = ring.handle->next_pending()) == nullptr) {
+			switch (ring.refill(ring.timeout_ns)) {
+			case Handle::End::None:
+				continue;
+			case Handle::End::Exception:
+				throw py::error_already_set();
+			case Handle::End::Closed:
+				ring.check_open();
+				[[fallthrough]];
+			case Handle::End::Eof:
+				PyErr_SetNone(PyExc_EOFError);
+				throw py::error_already_set();
+			default:
+				return py::none();
+			}
+		}
+		return hand_out(packet, most);
+	}
+
+      private:
+	py::object hand_out(const pfring_packet *packet, uint32_t most) const
+	{
+		uint32_t len = packet->caplen < most ? packet->caplen : most;
+		/* As scapy's own sockets compute it, to the last bit. */
+		double time = (double)(packet->ts_ns / 1000000000) +
+			      (double)(packet->ts_ns % 1000000000) * 1e-9;
+		auto data = py::reinterpret_steal<py::object>(
+			PyBytes_FromStringAndSize((const char *)packet->data, len));
+		if (!data)
+			throw py::error_already_set();
+		if (lazy) {
+			PyObject *made = scapy_packet_new(data.ptr(), time);
+			if (made != nullptr)
+				return py::reinterpret_steal<py::object>(made);
+			if (PyErr_Occurred())
+				throw py::error_already_set();
+		}
+		return py::make_tuple(data, time);
+	}
+
+	py::object ring_object; /* keeps ring alive */
+	Ring &ring;
+	bool lazy;
+	bool over = false;
+	std::unique_ptr<py::error_already_set> error;
+};
+
+} // namespace
+
+void register_scapy_feed(py::module_ &m)
+{
+	py::class_<Feed>(m, "Feed")
+		.def(py::init<py::object, bool>(), py::arg("ring"), py::arg("lazy"))
+		.def("pending", &Feed::pending)
+		.def("ready", &Feed::ready)
+		.def("take", &Feed::take);
+}
