@@ -26,7 +26,7 @@ from .errors import (
     NotSupported,
     PermissionDenied,
 )
-from .install import install_pcapy
+from .install import install_pcapy, install_pypcap
 
 # Type checkers know the name; importing it from typing would cost more than the extension.
 TYPE_CHECKING = False
@@ -70,6 +70,7 @@ __all__ = [
     "compile_filter",
     "devices",
     "install_pcapy",
+    "install_pypcap",
     "libpcap_path",
     "libpfring_path",
     "open",

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False  # typing costs more than this module
+if TYPE_CHECKING:
+    from types import ModuleType
+
 
 def install_pcapy() -> None:
     """Make `import pcapy` mean pfring.pcapy from now on, in this process.
@@ -14,10 +18,22 @@ def install_pcapy() -> None:
     """
     from . import pcapy
 
-    other = sys.modules.get("pcapy", pcapy)
-    if other is not pcapy:
+    _stand_in("pcapy", pcapy)
+
+
+def install_pypcap() -> None:
+    """Make `import pcap` mean pfring.pypcap from now on, in this process; the same holds."""
+    from . import pypcap
+
+    _stand_in("pcap", pypcap)
+
+
+def _stand_in(name: str, module: ModuleType) -> None:
+    other = sys.modules.get(name, module)
+    if other is not module:
         raise RuntimeError(
-            f"pcapy is already imported from {getattr(other, '__file__', 'elsewhere')}; "
-            "call pfring.install_pcapy() before the first import of pcapy"
+            f"{name} is already imported from {getattr(other, '__file__', 'elsewhere')}; "
+            f"call pfring.install_{module.__name__.rpartition('.')[2]}() before the first "
+            f"import of {name}"
         )
-    sys.modules["pcapy"] = pcapy
+    sys.modules[name] = module

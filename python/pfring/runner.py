@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`pfring run`: runs an unmodified program in which `import pcapy` means pfring.pcapy.
+"""`pfring run`: runs an unmodified program over pfring: pcapy, pypcap and scapy are served.
 
 The program finds what it would find under plain `python`: its own sys.argv,
 sys.path[0] and `__main__`. Nothing of the command line's libraries is loaded.
@@ -16,14 +16,15 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import NoReturn
 
-from .install import install_pcapy
+from .importing import serve
 
 USAGE = """\
 usage: pfring run PROGRAM.py [ARG]...
        pfring run -m MODULE [ARG]...
        pfring run -c CODE [ARG]...
 
-Runs an unmodified Python program; `import pcapy` gives it pfring.pcapy.
+Runs an unmodified Python program over pfring: `import pcapy` and `import pcap`
+(pypcap) give it pfring's, and scapy captures and sends through pfring's rings.
 """
 
 
@@ -89,7 +90,7 @@ def main(args: list[str]) -> NoReturn:
     program, rest = words[0], words[1:]
     if not kind and not os.path.exists(program):
         _usage(f"there is no file {program}")
-    install_pcapy()
+    serve()
     sys.argv = [kind or program, *rest]
     if kind == "-m":
         _run_module(program)

@@ -217,7 +217,7 @@ def module_status() -> None:
     add_help_option=False,
 )
 def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Run an unmodified Python program with `import pcapy` meaning pfring.pcapy."""
+    """Run an unmodified Python program (pcapy, pypcap or scapy) over pfring."""
     from ..runner import main
 
     main(arguments or [])
