@@ -185,6 +185,15 @@ bool same_types(PyObject *made, PyObject **layers, unsigned n)
 	return true;
 }
 
+/*
+ * Where scapy gives an inner layer the time of its dissection it gets the
+ * packet's, which is nearly the same and does not depend on when somebody looks.
+ */
+bool own_time(PyTypeObject *type)
+{
+	return scapy_model.inner_time == Py_None || type == scapy_model.layer[PADDING];
+}
+
 /* made: scapy's dissection of the frame. Nothing here runs Python code before all is in place. */
 void graft(PyObject *root, Pending *pending, PyObject *made)
 {
@@ -205,8 +214,8 @@ void graft(PyObject *root, Pending *pending, PyObject *made)
 	set_slot(layers[n - 1], scapy_model.payload, rest);
 	if ((PyObject *)rest != scapy_model.no_payload)
 		set_slot(rest, scapy_model.underlayer, layers[n - 1]);
-	if (scapy_model.inner_time == Py_None)
-		for (; rest != scapy_model.no_payload; rest = scapy_slot(rest, scapy_model.payload))
+	for (; rest != scapy_model.no_payload; rest = scapy_slot(rest, scapy_model.payload))
+		if (own_time(Py_TYPE(rest)))
 			set_slot(rest, scapy_model.time, scapy_slot(root, scapy_model.time));
 	for (unsigned i = 0; i < n; i++)
 		Py_DECREF(source[i]);
@@ -313,9 +322,9 @@ PyObject *scapy_layer(PyObject *layer, unsigned from, unsigned to)
 				Py_XDECREF(number);
 				return nullptr;
 			}
-			PyObject *time = scapy_model.inner_time;
 			set_slot(next, scapy_model.time,
-				 time == Py_None ? scapy_slot(root, scapy_model.time) : time);
+				 own_time(Py_TYPE(next)) ? scapy_slot(root, scapy_model.time)
+							 : scapy_model.inner_time);
 			set_slot(next, scapy_model.underlayer, layer);
 			scapy_slot(next, scapy_model.mark) = number;
 			scapy_slot(layer, scapy_model.payload) = next;

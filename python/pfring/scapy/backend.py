@@ -3,8 +3,8 @@
 
 scapy chooses its sockets anew whenever conf.use_pcap or conf.use_bpf is set, in
 scapy.config._set_conf_sockets: that function is wrapped, so that the choice is
-ours afterwards too. While conf.use_pcap is on, libpcap's sockets stay chosen:
-the program asked for them. This module imports scapy; only pfring.scapy loads it.
+ours afterwards too. What scapy chose serves what pfring does not (sockets.py).
+This module imports scapy; only pfring.scapy loads it.
 """
 
 from __future__ import annotations
@@ -70,13 +70,17 @@ def uninstall() -> None:
 
 
 def _choose() -> None:
-    state.chooser()
-    _take()
+    try:
+        state.chooser()
+    finally:
+        _take()
 
 
 def _take() -> None:
-    if conf.use_pcap:
-        return
+    for kind in ("L2listen", "L2socket", "L3socket"):
+        chosen = getattr(conf, kind)
+        if not (isinstance(chosen, type) and issubclass(chosen, sockets.RingSocket)):
+            sockets.native[kind] = chosen
     conf.L2listen = sockets.L2Listen
     conf.L2socket = sockets.L2
     conf.L3socket = sockets.L3

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Puts our methods into scapy's Packet, and watches what dissection depends on; and undoes both.
 
-Three places are touched: nine methods of Packet (python/src/scapy_methods.cpp);
+Three places are touched: nine methods and one slot of Packet (python/src/scapy_methods.cpp);
 attributes being set on packet classes (bind_layers, monkeypatches, layer
 filters); and five settings of conf. Only backend.py calls this.
 """
@@ -36,6 +36,30 @@ def _replace(owner: type, name: str, value: object) -> None:
     _undo.append(back)
 
 
+class _Elsewhere:
+    """Stands in for Packet's slot "_pkt", where lazy packets keep what makes them lazy.
+
+    scapy itself never uses the slot; who does so finds the value in the packet's __dict__.
+    """
+
+    def __get__(self, packet: Any, cls: type) -> Any:
+        if packet is None:
+            return self
+        try:
+            return packet.__dict__["_pkt"]
+        except KeyError:
+            raise AttributeError("_pkt") from None
+
+    def __set__(self, packet: Any, value: Any) -> None:
+        packet.__dict__["_pkt"] = value
+
+    def __delete__(self, packet: Any) -> None:
+        try:
+            del packet.__dict__["_pkt"]
+        except KeyError:
+            raise AttributeError("_pkt") from None
+
+
 def _set_class_attribute(cls: type, name: str, value: object) -> None:
     model.changing()
     type.__setattr__(cls, name, value)
@@ -62,6 +86,7 @@ def apply() -> None:
     meta = type(Packet)
     for name, method in methods.items():
         _replace(Packet, name, method)
+    _replace(Packet, "_pkt", _Elsewhere())
     _replace(meta, "__setattr__", _set_class_attribute)
     _replace(meta, "__delattr__", _delete_class_attribute)
     _replace(Conf, "__setattr__", set_conf)

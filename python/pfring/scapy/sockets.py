@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NoReturn, cast
 
-from scapy.arch.linux import L2ListenSocket, L2Socket, L3PacketSocket
+from scapy.automaton import ObjectPipe
 from scapy.config import conf
 from scapy.data import ETH_P_ALL, MTU
 from scapy.error import Scapy_Exception, warning
@@ -41,6 +41,9 @@ MOST = 512 << 20
 SAME_BYTES = {1, 12, 101, 105, 127, 228, 229}
 
 SIOCGIFHWADDR = 0x8927
+
+# The classes that scapy would use, by the name they have in conf; backend.py keeps it right.
+native: dict[str, Any] = {}
 
 
 def buffer_size() -> int:
@@ -87,13 +90,13 @@ class _Sender:
         self._ring.close()
 
 
-class _RingSocket(SuperSocket):
+class RingSocket(SuperSocket):
     """What the three kinds share."""
 
     nonblocking_socket = False
     auxdata_available = True
     listens: ClassVar[bool] = False
-    native: ClassVar[type[SuperSocket]]
+    kind: ClassVar[str]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         sock = object.__new__(cls)
@@ -101,7 +104,7 @@ class _RingSocket(SuperSocket):
             sock._open(*args, **kwargs)
         except (Unserved, Error) as e:
             # scapy's own socket does it, or fails as the program expects.
-            own: Any = cls.native(*args, **kwargs)
+            own: Any = native[cls.kind](*args, **kwargs)
             own.pfring_reason = str(e)
             return own
         return sock
@@ -119,7 +122,6 @@ class _RingSocket(SuperSocket):
         monitor: Any = None,
     ) -> None:
         self.closed = True  # until it is open: __del__ looks at it
-        del monitor  # scapy's own sockets on Linux do not mind it either
         self.iface = network_name(iface or conf.iface)
         self.type = type
         self.promisc = conf.sniff_promisc if promisc is None else promisc
@@ -127,8 +129,8 @@ class _RingSocket(SuperSocket):
             raise Unserved("one EtherType only")
         if self.listens and self.iface == conf.loopback_name:
             raise Unserved("scapy shows what passes over loopback twice")
-        if conf.use_pcap:
-            raise Unserved("conf.use_pcap asks for libpcap")
+        if conf.use_pcap and monitor:
+            raise Unserved("monitor mode is libpcap's")
         self.LL, self.lvl = _link(self.iface)
         if nofilter:
             filter = None
@@ -152,7 +154,7 @@ class _RingSocket(SuperSocket):
         self.ring = self.ins = ring
         self.outs: Any = None if self.listens else _Sender(ring)
         self._feed = _core.Feed(ring, options.lazy and self.LL is model.LAYERS[0])
-        self._raw = type(self).recv_raw is not _RingSocket.recv_raw
+        self._raw = type(self).recv_raw is not RingSocket.recv_raw
         self._outside: _Signal | None = None
         self.closed = False
 
@@ -198,16 +200,17 @@ class _RingSocket(SuperSocket):
             return self.LL, got[0], got[1]
         return self.LL, got.original, got.time
 
-    def _expanded(self) -> Iterable[_RingSocket | SuperSocket]:
+    def _expanded(self) -> Iterable[RingSocket | SuperSocket]:
         return (self,)
 
     @staticmethod
     def select(sockets: list[Any], remain: float | None = conf.recv_poll_rate) -> list[Any]:
         """Return the sockets that have something; waits up to remain seconds, None for ever."""
-        if isinstance(sockets[0], _RingSocket) and sockets[0]._feed.pending() and len(sockets) < 3:
-            other = sockets[1:]
-            if not other or type(other[0]).__name__ == "ObjectPipe":
-                return sockets[:1] if type(sockets[0]) is not L3 else _select_all(sockets, 0)
+        # sniff() and its pipe, which only ends a wait: as long as packets are here, no system call.
+        one = sockets[0] if len(sockets) == 1 or isinstance(sockets[-1], ObjectPipe) else None
+        if isinstance(one, RingSocket) and len(sockets) < 3:
+            if one._feed.pending() and (not isinstance(one, L3) or len(one.send_socks) == 1):
+                return [one]
         return _select_all(sockets, remain)
 
     def fileno(self) -> int:
@@ -257,12 +260,12 @@ def _flat(sockets: list[Any]) -> Iterator[Any]:
 def _select_all(sockets: list[Any], remain: float | None) -> list[Any]:
     """select() over sockets of ours and of others, in the order in which they were given."""
     flat = list(_flat(sockets))
-    ours = [sock for sock in flat if isinstance(sock, _RingSocket)]
+    ours = [sock for sock in flat if isinstance(sock, RingSocket)]
     deadline = None if remain is None else time.monotonic() + remain
     poller = _select.poll()
     numbers: dict[int, Any] = {}
     for sock in flat:
-        number = sock.ring.fileno() if isinstance(sock, _RingSocket) else sock.fileno()
+        number = sock.ring.fileno() if isinstance(sock, RingSocket) else sock.fileno()
         if number < 0:
             raise ValueError("file descriptor cannot be a negative integer (-1)")
         numbers[number] = sock
@@ -274,7 +277,7 @@ def _select_all(sockets: list[Any], remain: float | None) -> list[Any]:
         if not ready or others:
             wait = 0 if ready else None if left is None else int(left * 1000 + 0.999)
             for number, _ in poller.poll(wait):
-                if not isinstance(numbers[number], _RingSocket):
+                if not isinstance(numbers[number], RingSocket):
                     ready.add(id(numbers[number]))
         if ready:
             return [sock for sock in flat if id(sock) in ready]
@@ -311,29 +314,29 @@ class _Signal:
         os.close(self._other)
 
 
-class L2Listen(_RingSocket):
+class L2Listen(RingSocket):
     """Receives what comes in and goes out."""
 
     desc = "read packets at layer 2 using pfring. Also receives the packets going OUT"
     listens = True
-    native = L2ListenSocket
+    kind = "L2listen"
 
     def send(self, x: Any) -> NoReturn:
         raise Scapy_Exception("Can't send anything with L2ListenSocket")
 
 
-class L2(_RingSocket):
+class L2(RingSocket):
     """Sends, and receives what comes in."""
 
     desc = "read/write packets at layer 2 using pfring"
-    native = L2Socket
+    kind = "L2socket"
 
 
-class L3(_RingSocket):
+class L3(RingSocket):
     """Sends by route, on as many devices as that takes, and receives payloads of frames."""
 
     desc = "read/write packets at layer 3 using pfring"
-    native = L3PacketSocket
+    kind = "L3socket"
 
     def _open(self, *args: Any, **kwargs: Any) -> None:
         self.send_socks: dict[str, Any] = {}
