@@ -20,8 +20,8 @@ from .install import install_pcapy
 def serve() -> None:
     """Have everything that the program will import found here first."""
     install_pcapy()
-    sys.meta_path.insert(0, _Pypcap())  # type: ignore[arg-type]
-    sys.meta_path.insert(0, _Scapy())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Pypcap())
+    sys.meta_path.insert(0, _Scapy())
 
 
 class _Pypcap:

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NoReturn
 
 from . import Error, NoSuchFile, compile_filter
+from . import pcapy as _pcapy
 from ._core import Ring
-from ._core import pcapy as _pcapy
 
 DLT_NULL, DLT_EN10MB, DLT_EN3MB, DLT_AX25, DLT_PRONET, DLT_CHAOS, DLT_IEEE802 = range(7)
 DLT_ARCNET, DLT_SLIP, DLT_PPP, DLT_FDDI = range(7, 11)

@@ -31,11 +31,15 @@ class Feed
 		return ring.handle->pending_count();
 	}
 
-	bool ready()
+	/*
+	 * Whether take() need not wait. wait_ns: how long to look; that a device
+	 * went away only shows to who waits.
+	 */
+	bool ready(int64_t wait_ns)
 	{
 		if (pending() > 0 || error || over)
 			return true;
-		Handle::End end = ring.refill(0);
+		Handle::End end = ring.refill(wait_ns);
 		if (end == Handle::End::Exception) {
 			py::error_already_set e;
 			/* A signal's exception belongs to whoever runs now. */
@@ -109,6 +113,6 @@ void register_scapy_feed(py::module_ &m)
 	py::class_<Feed>(m, "Feed")
 		.def(py::init<py::object, bool>(), py::arg("ring"), py::arg("lazy"))
 		.def("pending", &Feed::pending)
-		.def("ready", &Feed::ready)
+		.def("ready", &Feed::ready, py::arg("wait_ns") = 0)
 		.def("take", &Feed::take);
 }

@@ -32,7 +32,8 @@ OWN_HEADERS = {PurePath("python/src/ring.h")}
 # Python modules that cost much to import: nowhere at the top of a module but in these files.
 HEAVY = {
     "numpy": set[str](),
-    "scapy": {"python/pfring/scapy.py"},
+    # These four are loaded by pfring.scapy.install() and by nothing else.
+    "scapy": {f"python/pfring/scapy/{x}.py" for x in ("backend", "model", "patch", "sockets")},
     "kubernetes": set[str](),
 }
 

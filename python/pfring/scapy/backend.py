@@ -13,7 +13,7 @@ import functools
 import sys
 import sysconfig
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import scapy.arch
 import scapy.config
@@ -62,7 +62,6 @@ def uninstall() -> None:
     if not state.installed:
         return
     scapy.config._set_conf_sockets = state.chooser
-    scapy.arch._set_conf_sockets = state.chooser
     state.installed = False
     options.lazy = False
     patch.undo()
@@ -84,4 +83,4 @@ def _take() -> None:
     conf.L2listen = sockets.L2Listen
     conf.L2socket = sockets.L2
     conf.L3socket = sockets.L3
-    conf.L3socket6 = functools.partial(sockets.L3, filter="ip6")
+    conf.L3socket6 = cast(Any, functools.partial(sockets.L3, filter="ip6"))

@@ -144,7 +144,7 @@ def _guesses(cls: type[Packet]) -> Iterator[tuple[Mapping[str, Any], type[Packet
         yield from alias.payload_guess
 
 
-def _next(cls: type[Packet], **known: int) -> object:
+def _next(cls: type[Packet], **known: int) -> Any:
     """Return the class bound to these values, None for none, UNKNOWN if more decides."""
     for values, upper in _guesses(cls):
         if any(name in known and known[name] != value for name, value in values.items()):
@@ -166,17 +166,18 @@ def _bound_ports(cls: type[Packet]) -> set[int] | None:
 def _kind_after(cls: type[Packet], trusted: Iterable[type[Packet]], **known: int) -> int:
     after = _next(cls, **known)
     after = Raw if after is None else after
-    return KIND[after] if after in trusted else UNKNOWN  # type: ignore[index]
+    return KIND[after] if after in trusted else UNKNOWN
 
 
 def _after_ip6(trusted: Iterable[type[Packet]], header: int) -> int:
     after = _next(IPv6, nh=header)
     if after is not None:
-        return KIND[after] if after in trusted else UNKNOWN  # type: ignore[index]
+        return KIND[after] if after in trusted else UNKNOWN
     # These scapy chooses by the bytes that follow.
     if header in {0, 43, 58, 135}:
         return UNKNOWN
-    after = IPv6(nh=header).default_payload_class(bytes(64))
+    header6: Any = IPv6(nh=header)
+    after = header6.default_payload_class(bytes(64))
     return KIND[Raw] if after is Raw else UNKNOWN
 
 

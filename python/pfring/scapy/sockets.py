@@ -26,7 +26,7 @@ from scapy.config import conf
 from scapy.data import ETH_P_ALL, MTU
 from scapy.error import Scapy_Exception, warning
 from scapy.interfaces import network_name
-from scapy.packet import Packet, Padding
+from scapy.packet import Packet
 from scapy.supersocket import SuperSocket
 
 from pfring import Error, Ring
@@ -37,10 +37,13 @@ from . import model, options
 # A record of a 64-byte frame takes at most 128 bytes of a lane: this holds 100,000 and some.
 LANE = 16 << 20
 MOST = 512 << 20
-# Link types (of pcap) whose frames are the same bytes on scapy's own sockets: Ethernet, raw IP, 802.11.
+# Link types whose frames are the same bytes on scapy's own sockets: Ethernet, raw IP, 802.11.
 SAME_BYTES = {1, 12, 101, 105, 127, 228, 229}
 
 SIOCGIFHWADDR = 0x8927
+# That a device went away is told a little later, and only to who waits for packets.
+NAP_NS = 1_000_000
+LOOK_S = 0.2
 
 # The classes that scapy would use, by the name they have in conf; backend.py keeps it right.
 native: dict[str, Any] = {}
@@ -151,7 +154,8 @@ class RingSocket(SuperSocket):
         self._adopt(ring)
 
     def _adopt(self, ring: Ring) -> None:
-        self.ring = self.ins = ring
+        self.ring = ring
+        self.ins: Any = ring
         self.outs: Any = None if self.listens else _Sender(ring)
         self._feed = _core.Feed(ring, options.lazy and self.LL is model.LAYERS[0])
         self._raw = type(self).recv_raw is not RingSocket.recv_raw
@@ -163,10 +167,10 @@ class RingSocket(SuperSocket):
     def recv(self, x: int = MTU, **kwargs: Any) -> Packet | None:
         """Receive a packet; waits for one, as scapy's own sockets do."""
         if kwargs or self._raw:
-            return cast("Packet | None", SuperSocket.recv(self, x, **kwargs))
+            return SuperSocket.recv(self, x, **kwargs)
         packet: Any = self._feed.take(x)
         if self._outside is not None:
-            self._outside.show(self._feed.pending() > 0)
+            self._outside.show(self._feed.ready())
         if type(packet) is tuple:
             if options.lazy and not _core.valid():
                 model.refresh()
@@ -191,9 +195,9 @@ class RingSocket(SuperSocket):
     def recv_raw(self, x: int = MTU) -> tuple[type[Packet] | None, bytes | None, float | None]:
         """Receive a packet as (class, bytes, time)."""
         feed = self._feed
-        got = feed.take(x)
+        got: Any = feed.take(x)
         if self._outside is not None:
-            self._outside.show(feed.pending() > 0)
+            self._outside.show(feed.ready())
         if got is None:
             return None, None, None
         if type(got) is tuple:
@@ -207,10 +211,10 @@ class RingSocket(SuperSocket):
     def select(sockets: list[Any], remain: float | None = conf.recv_poll_rate) -> list[Any]:
         """Return the sockets that have something; waits up to remain seconds, None for ever."""
         # sniff() and its pipe, which only ends a wait: as long as packets are here, no system call.
-        one = sockets[0] if len(sockets) == 1 or isinstance(sockets[-1], ObjectPipe) else None
-        if isinstance(one, RingSocket) and len(sockets) < 3:
-            if one._feed.pending() and (not isinstance(one, L3) or len(one.send_socks) == 1):
-                return [one]
+        one: Any = sockets[0] if len(sockets) == 1 or isinstance(sockets[-1], ObjectPipe) else None
+        alone = isinstance(one, RingSocket) and len(sockets) < 3
+        if alone and one._feed.pending() and (not isinstance(one, L3) or len(one.send_socks) < 2):
+            return [one]
         return _select_all(sockets, remain)
 
     def fileno(self) -> int:
@@ -219,7 +223,8 @@ class RingSocket(SuperSocket):
             return -1
         if self._outside is None:
             self._outside = _Signal(self.ring)
-        self._outside.show(self._feed.pending() > 0)
+        # Looking empties the ring's own descriptor, which may speak of what we hold already.
+        self._outside.show(self._feed.ready())
         return self._outside.fileno()
 
     # Sending and closing -----------------------------------------------------------------
@@ -270,15 +275,18 @@ def _select_all(sockets: list[Any], remain: float | None) -> list[Any]:
             raise ValueError("file descriptor cannot be a negative integer (-1)")
         numbers[number] = sock
         poller.register(number, _select.POLLIN | _select.POLLPRI)
+    nap = 0
     while True:
-        ready = {id(sock) for sock in ours if sock._feed.ready()}
+        ready = {id(sock) for sock in ours if sock._feed.ready(nap)}
+        nap = NAP_NS
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         others = len(flat) > len(ours)
         if not ready or others:
-            wait = 0 if ready else None if left is None else int(left * 1000 + 0.999)
+            wait = 0 if ready else int(min(LOOK_S if left is None else left, LOOK_S) * 1000 + 0.999)
             for number, _ in poller.poll(wait):
-                if not isinstance(numbers[number], RingSocket):
-                    ready.add(id(numbers[number]))
+                sock = numbers[number]
+                if not isinstance(sock, RingSocket):
+                    ready.add(id(sock))
         if ready:
             return [sock for sock in flat if id(sock) in ready]
         # A ring's descriptor may speak for packets that its filter then refuses.
@@ -339,7 +347,7 @@ class L3(RingSocket):
     kind = "L3socket"
 
     def _open(self, *args: Any, **kwargs: Any) -> None:
-        self.send_socks: dict[str, Any] = {}
+        self.send_socks: dict[Any, Any] = {}
         super()._open(*args, **kwargs)
         self.filter = kwargs.get("filter", args[3] if len(args) > 3 else None)
         self.send_socks = {self.iface: self}
@@ -348,7 +356,7 @@ class L3(RingSocket):
         packet = super().recv(x, **kwargs)
         if packet and self.lvl == 2:
             packet.payload.time = packet.time
-            return cast(Packet, packet.payload)
+            return packet.payload
         return packet
 
     def send(self, x: Any) -> int:
@@ -356,14 +364,10 @@ class L3(RingSocket):
         device = x.route()[0]
         device = network_name(conf.iface if device is None else device)
         if device not in self.send_socks:
-            self.send_socks[device] = L3(
-                iface=device, filter=self.filter, promisc=self.promisc
-            )
+            self.send_socks[device] = L3(iface=device, filter=self.filter, promisc=self.promisc)
         sock = self.send_socks[device]
         if sock.lvl == 3 and not issubclass(sock.LL, type(x)):
-            warning(
-                "Incompatible L3 types detected using %s instead of %s !", type(x), sock.LL
-            )
+            warning("Incompatible L3 types detected using %s instead of %s !", type(x), sock.LL)
             sock.LL = type(x)
         data = bytes(sock.LL() / x) if sock.lvl == 2 else bytes(x)
         with contextlib.suppress(AttributeError):
