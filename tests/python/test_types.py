@@ -10,11 +10,13 @@ from pathlib import Path
 import pfring
 
 # pybind11's classes have a metaclass of its own, which no stub can name.
-# Those without a constructor have one that raises.
+# Those without a constructor have one that raises. scapy is a module, which a stub can only show
+# as a class.
 ALLOWED = r"""
 pfring\._core\.(Ring|Dumper|PacketSink|Column|PacketBatch|FlowBatch|Hosts|Rotation|Collector)
 pfring\._core\.(PacketSink|Column|FlowBatch)\.__init__
 pfring\._core\.Column\.__buffer__
+pfring\._core\.scapy.*
 """
 
 

@@ -34,9 +34,8 @@ from pfring._core import scapy as _core
 
 from . import model, options
 
-# A record of a 64-byte frame takes at most 128 bytes of a lane: this holds 100,000 and some.
-LANE = 16 << 20
-MOST = 512 << 20
+# Room for a burst of 100,000 small packets, at 128 bytes each, while others wait behind it.
+RING_BYTES = 32 << 20
 # Link types whose frames are the same bytes on scapy's own sockets: Ethernet, raw IP, 802.11.
 SAME_BYTES = {1, 12, 101, 105, 127, 228, 229}
 
@@ -50,11 +49,10 @@ native: dict[str, Any] = {}
 
 
 def buffer_size() -> int:
-    """Return the ring memory of a socket: each processor may be the one a burst arrives on."""
+    """Return the ring memory of a socket."""
     if options.buffer is not None:
         return max(options.buffer, 65536)
-    wanted = min(LANE * (os.cpu_count() or 1), MOST)
-    return max(wanted, int(conf.bufsize))
+    return max(RING_BYTES, int(conf.bufsize))
 
 
 class Unserved(Exception):
