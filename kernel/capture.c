@@ -15,7 +15,16 @@
 
 #include "pfr.h"
 
-#define PFR_DEFRAG_USER 0x50460000u /* + ifindex: its own queues among the kernel's */
+/*
+ * Queues of our own among the kernel's. Only in the ranges of connection
+ * tracking does the kernel send no ICMP "time exceeded" for a datagram that is
+ * not its own and never becomes whole; a listener must not. The top of the
+ * bridge's range collides with no conntrack zone below 61440. Per device, for
+ * the same fragment may pass on several.
+ */
+#define PFR_DEFRAG_DEVICES 4096
+#define PFR_DEFRAG_USER(dev)                                                                       \
+	(__IP_DEFRAG_CONNTRACK_BRIDGE_IN - (u32)(dev)->ifindex % PFR_DEFRAG_DEVICES)
 
 static u8 frame_flags(const struct sk_buff *skb)
 {
@@ -63,14 +72,17 @@ const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner)
 	return &f->parsed;
 }
 
+static bool queue_has(u64 queues, u16 queue)
+{
+	return queues == RING_ANY_CHANNEL || (queue < 64 && queues & BIT_ULL(queue));
+}
+
 /* A device whose driver names no queue has one: number 0. Sent packets have none. */
 static bool queue_wanted(u64 queues, const struct pfr_frame *f)
 {
-	u16 queue = f->queue ? f->queue - 1 : 0;
-
 	if (likely(queues == RING_ANY_CHANNEL))
 		return true;
-	return f->direction == PFR_DIR_RX && queue < 64 && queues & BIT_ULL(queue);
+	return f->direction == PFR_DIR_RX && queue_has(queues, f->queue ? f->queue - 1 : 0);
 }
 
 static bool sampled(struct pfr_ring *ring, u32 rate)
@@ -90,7 +102,8 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 	u32 keep = f->len;
 	u32 rate;
 
-	if (!READ_ONCE(ring->active) || !(directions & f->direction) ||
+	/* Pairs with the release of sockopt.c: who sees it active sees its lanes. */
+	if (!smp_load_acquire(&ring->active) || !(directions & f->direction) ||
 	    !queue_wanted(sub->queues, f))
 		return true;
 	/* On the loopback device each packet passes twice; one is enough. */
@@ -124,12 +137,11 @@ static void capture_frame(struct pfr_dev *d, struct sk_buff *skb, u8 direction, 
 
 	frame_init(&f, skb, direction);
 	f.flags |= flags;
-	hlist_for_each_entry_rcu(
-		sub, &d->subs,
-		node) if (!smp_load_acquire(&sub->grouped)) /* pairs with cluster.c's release */
-		pfr_capture_one(sub, &f, true);
+	hlist_for_each_entry_rcu(sub, &d->subs, node)
+		if (!smp_load_acquire(&sub->grouped)) /* pairs with cluster.c's release */
+			pfr_capture_one(sub, &f, true);
 	hlist_for_each_entry_rcu(group, &d->groups, node)
-		pfr_cluster_deliver(group, &f, d->pn->frags);
+		pfr_cluster_deliver(group, &f);
 }
 
 /* Shows the frame from its link-layer header on, and puts the data pointer back. */
@@ -162,7 +174,7 @@ static bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
 	clone = skb_clone(skb, GFP_ATOMIC);
 	if (!clone)
 		return false;
-	whole = ip_check_defrag(dev_net(d->dev), clone, PFR_DEFRAG_USER + d->dev->ifindex);
+	whole = ip_check_defrag(dev_net(d->dev), clone, PFR_DEFRAG_USER(d->dev));
 	if (!whole)
 		return true;
 	capture_skb(d, whole, PFR_DIR_RX, PFR_REC_DEFRAG);
@@ -170,40 +182,69 @@ static bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
 	return true;
 }
 
+/*
+ * One received packet, from whoever has it first: the hook, our rx handler, or
+ * (through pf_ring_nic.h, later) an aware driver. Called once for a packet.
+ */
+static void capture_rx(struct pfr_dev *d, struct sk_buff *skb)
+{
+	if (pfr_enable_ip_defrag && capture_defrag(d, skb))
+		return;
+	capture_skb(d, skb, PFR_DIR_RX, 0);
+}
+
+/* VLAN devices take their packets before the rx handler sees them; the hook sees all. */
+static bool hook_has(const struct pfr_dev *d, const struct sk_buff *skb)
+{
+	return !d->mode || (READ_ONCE(d->tags_tapped) && skb_vlan_tag_present(skb));
+}
+
 int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
 		     struct net_device *orig)
 {
 	struct pfr_dev *d = container_of(pt, struct pfr_dev, hook);
-	bool tx = skb->pkt_type == PACKET_OUTGOING;
 
-	if (skb->pkt_type == PACKET_LOOPBACK)
-		goto out; /* seen when it was sent */
-	if (tx && !pfr_enable_tx_capture)
-		goto out;
-	if (!tx && pfr_enable_ip_defrag && capture_defrag(d, skb))
-		goto out;
-	capture_skb(d, skb, tx ? PFR_DIR_TX : PFR_DIR_RX, 0);
-out:
+	switch (skb->pkt_type) {
+	case PACKET_LOOPBACK: /* seen when it was sent */
+		break;
+	case PACKET_OUTGOING:
+		if (pfr_enable_tx_capture)
+			capture_skb(d, skb, PFR_DIR_TX, 0);
+		break;
+	default:
+		if (hook_has(d, skb))
+			capture_rx(d, skb);
+	}
 	consume_skb(skb);
 	return 0;
 }
 
-/* Transparent mode 2: what a ring has been offered above goes no further into the stack. */
+/* Whether an enabled ring listens to what this packet's queue receives. */
+static bool listened_to(const struct pfr_dev *d, const struct sk_buff *skb)
+{
+	u16 queue = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) : 0;
+	const struct pfr_sub *sub;
+
+	hlist_for_each_entry_rcu(sub, &d->subs, node) {
+		if (READ_ONCE(sub->ring->active) && READ_ONCE(sub->ring->directions) & PFR_DIR_RX &&
+		    queue_has(sub->queues, queue))
+			return true;
+	}
+	return false;
+}
+
+/* Transparent modes 1 and 2. In mode 2 what a ring listens to goes no further into the stack. */
 rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
 	struct pfr_dev *d = rcu_dereference(skb->dev->rx_handler_data);
-	struct pfr_sub *sub;
 
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return RX_HANDLER_PASS;
-	hlist_for_each_entry_rcu(sub, &d->subs, node)
-	{
-		if (!READ_ONCE(sub->ring->active) ||
-		    !(READ_ONCE(sub->ring->directions) & PFR_DIR_RX))
-			continue;
-		consume_skb(skb);
-		return RX_HANDLER_CONSUMED;
-	}
-	return RX_HANDLER_PASS;
+	if (!hook_has(d, skb))
+		capture_rx(d, skb);
+	if (d->mode < 2 || !listened_to(d, skb))
+		return RX_HANDLER_PASS;
+	consume_skb(skb);
+	return RX_HANDLER_CONSUMED;
 }

@@ -17,7 +17,9 @@ static struct pfr_cluster *cluster_find(struct pfr_net *pn, u32 id)
 {
 	struct pfr_cluster *c;
 
-	list_for_each_entry(c, &pn->clusters, node) if (c->id == id) return c;
+	list_for_each_entry(c, &pn->clusters, node)
+		if (c->id == id)
+			return c;
 	return NULL;
 }
 
@@ -25,7 +27,9 @@ static struct pfr_group *group_find(struct pfr_dev *d, const struct pfr_cluster 
 {
 	struct pfr_group *g;
 
-	hlist_for_each_entry(g, &d->groups, node) if (g->cluster == c) return g;
+	hlist_for_each_entry(g, &d->groups, node)
+		if (g->cluster == c)
+			return g;
 	return NULL;
 }
 
@@ -37,16 +41,17 @@ int pfr_cluster_regroup(struct pfr_dev *d, struct pfr_cluster *c, gfp_t gfp)
 	u32 count = 0;
 
 	ASSERT_RTNL();
-	hlist_for_each_entry(sub, &d->subs, node) count += sub->ring->cluster == c;
+	hlist_for_each_entry(sub, &d->subs, node)
+		count += sub->ring->cluster == c;
 	if (count) {
 		g = kzalloc(struct_size(g, member, count), gfp);
 		if (!g)
 			return -ENOMEM;
 		g->cluster = c;
+		g->frags = d->pn->frags;
 		g->type = c->type;
 		g->options = c->options;
-		hlist_for_each_entry(sub, &d->subs, node)
-		{
+		hlist_for_each_entry(sub, &d->subs, node) {
 			u32 at = g->count;
 
 			if (sub->ring->cluster != c)
@@ -73,10 +78,10 @@ static bool consumer_taken(struct pfr_cluster *c, u32 consumer, int ifindex)
 {
 	struct pfr_ring *ring;
 
-	list_for_each_entry(ring, &c->rings,
-			    cluster_node) if (ring->consumer == consumer &&
-					      (!ifindex || !ring->ifindex ||
-					       ring->ifindex == ifindex)) return true;
+	list_for_each_entry(ring, &c->rings, cluster_node)
+		if (ring->consumer == consumer &&
+		    (!ifindex || !ring->ifindex || ring->ifindex == ifindex))
+			return true;
 	return false;
 }
 
@@ -104,9 +109,13 @@ static struct pfr_cluster *cluster_get(struct pfr_ring *ring, const struct pfr_c
 			return ERR_PTR(-EINVAL);
 		return c;
 	}
+	if (!ring->pn->frags)
+		ring->pn->frags = pfr_frags_create();
 	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
-	if (!c)
+	if (!c || !ring->pn->frags) {
+		kfree(c);
 		return ERR_PTR(-ENOMEM);
+	}
 	INIT_LIST_HEAD(&c->rings);
 	c->id = req->id;
 	c->type = req->type;
@@ -160,9 +169,9 @@ int pfr_cluster_join(struct pfr_ring *ring, const struct pfr_cluster_req *req)
 	}
 	ring->consumer = consumer;
 	/* First silent on its own, then in the group: no packet comes twice. */
-	list_for_each_entry(sub, &ring->subs, ring_node) WRITE_ONCE(sub->grouped, true);
 	list_for_each_entry(sub, &ring->subs, ring_node)
-	{
+		WRITE_ONCE(sub->grouped, true);
+	list_for_each_entry(sub, &ring->subs, ring_node) {
 		err = pfr_cluster_regroup(sub->dev, c, GFP_KERNEL_ACCOUNT);
 		if (err) {
 			pfr_cluster_leave(ring);
@@ -187,7 +196,8 @@ int pfr_cluster_leave(struct pfr_ring *ring)
 	ring->cluster = c;
 	cluster_drop(ring);
 	/* Pairs with capture.c: who sees the ring on its own sees it out of the group. */
-	list_for_each_entry(sub, &ring->subs, ring_node) smp_store_release(&sub->grouped, false);
+	list_for_each_entry(sub, &ring->subs, ring_node)
+		smp_store_release(&sub->grouped, false);
 	return 0;
 }
 
@@ -205,7 +215,7 @@ static void deliver_at(struct pfr_group *g, u32 at, struct pfr_frame *f)
 			return;
 }
 
-void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f, struct pfr_frags *frags)
+void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f)
 {
 	const struct pfr_parsed *p;
 	u32 a, b;
@@ -228,6 +238,6 @@ void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f, struct pfr_fr
 			deliver_at(g, b, f);
 		return;
 	}
-	f->hash = pfr_hash_flow(p, g->type, frags);
+	f->hash = pfr_hash_flow(p, g->type, g->frags);
 	deliver_at(g, f->hash % g->count, f);
 }

@@ -2,11 +2,13 @@
 /*
  * device.c - which rings listen on which devices.
  *
- * A device with a listener has one packet hook of ours and a list of
- * subscriptions; a ring bound to "any" subscribes to every device of its
- * namespace as they come and go, so there is no global hook. Everything here
- * runs under RTNL; the packet path reads the lists under RCU.
+ * A device with a listener has one packet hook of ours, in transparent modes 1
+ * and 2 an rx handler as well, and a list of subscriptions; a ring bound to
+ * "any" subscribes to every device of its namespace as they come and go, so
+ * there is no global hook. Everything here runs under RTNL; the packet path
+ * reads the lists under RCU.
  */
+#include <linux/if_vlan.h>
 #include <linux/rtnetlink.h>
 
 #include "pfr.h"
@@ -15,19 +17,47 @@ static struct pfr_dev *dev_find(struct pfr_net *pn, const struct net_device *dev
 {
 	struct pfr_dev *d;
 
-	hlist_for_each_entry(d, &pn->devs, node) if (d->dev == dev) return d;
+	hlist_for_each_entry(d, &pn->devs, node)
+		if (d->dev == dev)
+			return d;
 	return NULL;
 }
 
-/* Sparing the copy of every sent packet if no ring here wants them. */
+static bool has_vlan_devices(struct net_device *dev)
+{
+	struct net_device *upper;
+	struct list_head *at;
+
+	netdev_for_each_upper_dev_rcu(dev, upper, at) {
+		if (is_vlan_dev(upper))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What the hook has to see: everything in mode 0; where an rx handler of ours
+ * takes the received packets, only sent ones that a ring wants and what VLAN
+ * devices take away. A hook that is not there costs the device nothing.
+ */
 static void dev_refresh(struct pfr_dev *d)
 {
+	bool tap, tags, tx = false;
 	struct pfr_sub *sub;
-	bool tx = false;
 
-	hlist_for_each_entry(sub, &d->subs, node) tx |=
-		(sub->ring->directions & PFR_DIR_TX) && sub->queues == RING_ANY_CHANNEL;
-	WRITE_ONCE(d->hook.ignore_outgoing, !tx || !pfr_enable_tx_capture);
+	ASSERT_RTNL();
+	hlist_for_each_entry(sub, &d->subs, node)
+		tx |= (sub->ring->directions & PFR_DIR_TX) && sub->queues == RING_ANY_CHANNEL;
+	tx &= pfr_enable_tx_capture;
+	tags = d->mode && has_vlan_devices(d->dev);
+	tap = !d->mode || tx || tags;
+	WRITE_ONCE(d->hook.ignore_outgoing, !tx);
+	if (tap && !d->tapped)
+		dev_add_pack(&d->hook);
+	WRITE_ONCE(d->tags_tapped, tags);
+	if (!tap && d->tapped)
+		dev_remove_pack(&d->hook); /* waits, so that it can be added again */
+	d->tapped = tap;
 }
 
 void pfr_device_refresh(struct pfr_ring *ring)
@@ -35,10 +65,11 @@ void pfr_device_refresh(struct pfr_ring *ring)
 	struct pfr_sub *sub;
 
 	ASSERT_RTNL();
-	list_for_each_entry(sub, &ring->subs, ring_node) dev_refresh(sub->dev);
+	list_for_each_entry(sub, &ring->subs, ring_node)
+		dev_refresh(sub->dev);
 }
 
-static struct pfr_dev *dev_create(struct pfr_net *pn, struct net_device *dev, bool must_swallow)
+static struct pfr_dev *dev_create(struct pfr_net *pn, struct net_device *dev, bool named)
 {
 	struct pfr_dev *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -50,25 +81,27 @@ static struct pfr_dev *dev_create(struct pfr_net *pn, struct net_device *dev, bo
 	d->hook.type = htons(ETH_P_ALL);
 	d->hook.dev = dev;
 	d->hook.func = pfr_capture_hook;
-	if (pfr_transparent_mode == 2) {
+	d->mode = pfr_transparent_mode;
+	if (d->mode) {
 		err = netdev_rx_handler_register(dev, pfr_capture_rx_handler, d);
-		if (err && must_swallow) {
+		if (err && d->mode == 2 && named) {
 			kfree(d);
 			return ERR_PTR(err);
 		}
-		d->swallows = !err;
+		if (err) /* a bridge's, bond's or macvlan's: the hook sees the same packets */
+			d->mode = 0;
 	}
 	dev_hold(dev);
 	hlist_add_head(&d->node, &pn->devs);
-	dev_add_pack(&d->hook);
 	return d;
 }
 
 /* Its hook may still run elsewhere until the grace period is over. */
 static void dev_destroy(struct pfr_dev *d)
 {
-	__dev_remove_pack(&d->hook);
-	if (d->swallows)
+	if (d->tapped)
+		__dev_remove_pack(&d->hook);
+	if (d->mode)
 		netdev_rx_handler_unregister(d->dev);
 	hlist_del(&d->node);
 	dev_put(d->dev);
@@ -134,8 +167,7 @@ static int bind_any(struct pfr_ring *ring, u64 queues)
 	struct net_device *dev;
 	int err;
 
-	for_each_netdev(sock_net(&ring->sk), dev)
-	{
+	for_each_netdev(sock_net(&ring->sk), dev) {
 		err = sub_add(ring, dev, queues);
 		if (err)
 			return err;
@@ -192,8 +224,7 @@ void pfr_device_unbind(struct pfr_ring *ring)
 
 	ASSERT_RTNL();
 	list_del_init(&ring->any_node);
-	list_for_each_entry_safe(sub, next, &ring->subs, ring_node)
-	{
+	list_for_each_entry_safe(sub, next, &ring->subs, ring_node) {
 		promisc_drop(ring, sub->dev->dev);
 		sub_del(sub);
 	}
@@ -238,8 +269,9 @@ static void dev_went_down(struct pfr_dev *d)
 {
 	struct pfr_sub *sub;
 
-	hlist_for_each_entry(sub, &d->subs, node) if (sub->ring->ifindex)
-		report(sub->ring, ENETDOWN);
+	hlist_for_each_entry(sub, &d->subs, node)
+		if (sub->ring->ifindex)
+			report(sub->ring, ENETDOWN);
 }
 
 static void dev_went_away(struct pfr_dev *d)
@@ -248,8 +280,7 @@ static void dev_went_away(struct pfr_dev *d)
 	struct pfr_sub *sub;
 
 	/* The last sub_del() frees d, so the list head is not looked at again after it. */
-	hlist_for_each_entry_safe(sub, next, &d->subs, node)
-	{
+	hlist_for_each_entry_safe(sub, next, &d->subs, node) {
 		struct pfr_ring *ring = sub->ring;
 
 		if (ring->ifindex) {
@@ -271,9 +302,13 @@ static int device_event(struct notifier_block *nb, unsigned long event, void *pt
 	switch (event) {
 	case NETDEV_REGISTER:
 		/* A ring that finds no memory for one more device says so and keeps the others. */
-		list_for_each_entry(ring, &pn->any_rings,
-				    any_node) if (sub_add(ring, dev, ring->queues))
-			report(ring, ENOMEM);
+		list_for_each_entry(ring, &pn->any_rings, any_node)
+			if (sub_add(ring, dev, ring->queues))
+				report(ring, ENOMEM);
+		break;
+	case NETDEV_CHANGEUPPER: /* a VLAN device came or went */
+		if (d)
+			dev_refresh(d);
 		break;
 	case NETDEV_DOWN:
 		if (d)

@@ -33,7 +33,7 @@ unsigned int pfr_transparent_mode;
 module_param_named(transparent_mode, pfr_transparent_mode, uint, 0444);
 MODULE_PARM_DESC(
 	transparent_mode,
-	"0: beside the stack (default), 1: before it, 2: instead of it (received packets)");
+	"received packets: 0: taken beside the stack (default), 1: before it, 2: instead of it");
 
 struct workqueue_struct *pfr_wq;
 static unsigned int pfr_net_id;
@@ -46,18 +46,11 @@ struct pfr_net *pfr_net(struct net *net)
 static int __net_init net_init(struct net *net)
 {
 	struct pfr_net *pn = pfr_net(net);
-	int err;
 
 	INIT_HLIST_HEAD(&pn->devs);
 	INIT_LIST_HEAD(&pn->any_rings);
 	INIT_LIST_HEAD(&pn->clusters);
-	pn->frags = pfr_frags_create();
-	if (!pn->frags)
-		return -ENOMEM;
-	err = pfr_proc_net_init(net, pn);
-	if (err)
-		pfr_frags_destroy(pn->frags);
-	return err;
+	return pfr_proc_net_init(net, pn);
 }
 
 /* Sockets hold their namespace, so there are none left. */

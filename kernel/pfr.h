@@ -10,8 +10,8 @@
  *
  * Locks, outermost first: RTNL guards devices, subscriptions and groups and
  * clusters; ring->mutex guards a ring's settings and its memory; lane->lock is
- * held by the producer of a lane. mmap() takes ring->mutex below mmap_lock, so
- * user memory is never touched with ring->mutex held. Readers on the packet
+ * held by the producer of a lane. mmap() takes none of them: lanes never change
+ * once they are set. User memory is touched with no lock held. Readers on the packet
  * path are in an RCU section with bottom halves off and take only lane->lock.
  */
 #ifndef PFR_H
@@ -40,7 +40,7 @@ struct pfr_net {
 	struct hlist_head devs;	    /* struct pfr_dev; RTNL */
 	struct list_head any_rings; /* rings bound to every device; RTNL */
 	struct list_head clusters;  /* RTNL */
-	struct pfr_frags *frags;    /* where first fragments went (frag.c) */
+	struct pfr_frags *frags;    /* from the first cluster on (frag.c); RTNL */
 	struct proc_dir_entry *proc, *proc_stats;
 	atomic_t rings;
 	atomic_t next_ring_id;
@@ -152,6 +152,7 @@ struct pfr_group {
 	struct hlist_node node;	     /* in dev->groups */
 	struct pfr_cluster *cluster; /* for the writers only; they hold RTNL */
 	struct rcu_head rcu;
+	struct pfr_frags *frags; /* the namespace's */
 	u32 type, options;
 	u32 count;
 	atomic_t turn;		  /* round robin */
@@ -165,7 +166,9 @@ struct pfr_dev {
 	struct packet_type hook;
 	struct hlist_head subs;	  /* RCU */
 	struct hlist_head groups; /* RCU */
-	bool swallows;		  /* transparent mode 2: our rx handler is on the device */
+	u8 mode;		  /* transparent mode in force; 1, 2: our rx handler is on it */
+	bool tapped;		  /* the hook is registered; RTNL */
+	bool tags_tapped;	  /* tagged packets are the hook's, not the rx handler's */
 	struct rcu_head rcu;
 };
 
@@ -260,7 +263,7 @@ bool pfr_frags_find(struct pfr_frags *frags, struct pfr_tuple *t);
 int pfr_cluster_join(struct pfr_ring *ring, const struct pfr_cluster_req *req);
 int pfr_cluster_leave(struct pfr_ring *ring);
 int pfr_cluster_regroup(struct pfr_dev *d, struct pfr_cluster *c, gfp_t gfp);
-void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f, struct pfr_frags *frags);
+void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f);
 
 /* socket.c */
 int pfr_socket_init(void);

@@ -54,14 +54,14 @@ static int dev_show(struct seq_file *m, void *v)
 
 	seq_puts(m, "Name             Ifindex Queues Rings Mode\n");
 	rtnl_lock();
-	hlist_for_each_entry(d, &pn->devs, node)
-	{
+	hlist_for_each_entry(d, &pn->devs, node) {
 		struct pfr_sub *sub;
 		u32 rings = 0;
 
-		hlist_for_each_entry(sub, &d->subs, node) rings++;
+		hlist_for_each_entry(sub, &d->subs, node)
+			rings++;
 		seq_printf(m, "%-16s %7d %6u %5u %u\n", d->dev->name, d->dev->ifindex,
-			   d->dev->real_num_rx_queues, rings, d->swallows ? 2 : 0);
+			   d->dev->real_num_rx_queues, rings, d->mode);
 	}
 	rtnl_unlock();
 	return 0;
@@ -98,7 +98,8 @@ static int ring_show(struct seq_file *m, void *v)
 	row(m, "Appl. Name", "%s", *appl ? appl : "<unknown>");
 	row(m, "IP Defragment", "%s", pfr_enable_ip_defrag ? "Yes" : "No");
 	row(m, "Capture Direction", "%s", direction_name(READ_ONCE(ring->direction)));
-	row(m, "BPF Filtering", "%s", READ_ONCE(ring->sk.sk_filter) ? "Enabled" : "Disabled");
+	row(m, "BPF Filtering", "%s",
+	    rcu_access_pointer(ring->sk.sk_filter) ? "Enabled" : "Disabled");
 	row(m, "Promisc", "%s", READ_ONCE(ring->promisc) ? "Yes" : "No");
 	row(m, "Poll Pkt Watermark", "%u", READ_ONCE(ring->watermark));
 	row(m, "Poll Watermark Timeout", "%u", READ_ONCE(ring->watermark_ms));
@@ -146,7 +147,8 @@ void pfr_proc_remove(struct pfr_ring *ring)
 
 int pfr_proc_net_init(struct net *net, struct pfr_net *pn)
 {
-	pn->proc = proc_mkdir("pf_ring", net->proc_net);
+	/* Not proc_mkdir(): a process that changes its namespace must see the new one's. */
+	pn->proc = proc_net_mkdir(net, "pf_ring", net->proc_net);
 	if (!pn->proc)
 		return -ENOMEM;
 	pn->proc_stats = proc_mkdir("stats", pn->proc);

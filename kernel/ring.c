@@ -271,8 +271,10 @@ static u64 frame_time(struct pfr_frame *f, u8 clock, u8 *flags)
 		clock = PFR_TS_SYSTEM;
 	}
 	if (!f->ts[clock]) {
-		if (f->skb->tstamp)
-			f->ts[clock] = ktime_to_ns(f->skb->tstamp);
+		ktime_t came = pfr_skb_tstamp(f->skb);
+
+		if (came)
+			f->ts[clock] = ktime_to_ns(came);
 		else if (clock == PFR_TS_COARSE)
 			f->ts[clock] = ktime_get_coarse_real_ns();
 		else

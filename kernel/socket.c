@@ -180,7 +180,7 @@ static const struct net_proto_family pfr_family = {
 
 int __init pfr_socket_init(void)
 {
-	int err = proto_register(&pfr_proto, 0);
+	int err = proto_register(&pfr_proto, 1); /* a cache, so that sockets are charged */
 
 	if (err)
 		return err;

@@ -251,8 +251,7 @@ static void stats_fill(struct pfr_ring *ring, struct pfr_stats *stats)
 
 	stats->recv = pfr_ring_sum(ring, false);
 	stats->drop = pfr_ring_sum(ring, true);
-	for_each_possible_cpu(cpu)
-	{
+	for_each_possible_cpu(cpu) {
 		const struct pfr_ring_counters *c = per_cpu_ptr(ring->counters, cpu);
 
 		stats->filtered += READ_ONCE(c->filtered);

@@ -11,6 +11,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/skbuff.h>
 
 /* 6.19: proto_ops.bind() takes an address of unknown size. */
 #ifdef PFR_HAVE_SOCKADDR_UNSIZED
@@ -39,6 +40,16 @@ static inline void pfr_vm_flags_clear(struct vm_area_struct *vma, unsigned long 
 	vm_flags_clear(vma, flags);
 #else
 	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* 5.18: the field may hold the time to send the packet at, on another clock. */
+static inline ktime_t pfr_skb_tstamp(const struct sk_buff *skb)
+{
+#ifdef PFR_HAVE_SKB_TSTAMP
+	return skb_tstamp(skb);
+#else
+	return skb->tstamp;
 #endif
 }
 
