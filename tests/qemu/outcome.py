@@ -1,42 +1,104 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How pytest is run inside the guest, and what came of it."""
+"""What came of the checks: their files are run in one guest, or in as many as it takes.
+
+A guest that dies, or of which nothing is heard for too long, is left behind
+with the file that it was at; the files after it get a new guest. Lines are
+those of inside/told.py.
+"""
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+import json
+import sys
+from pathlib import Path
 
 import guest
 
+HERE = Path(__file__).resolve().parent
+INSIDE = HERE / "inside"
+FILE_SECONDS = 900  # a file; a check has its own limit in told.py
+SILENCE = 1000  # no word from the guest for so long: it hangs
+
 SCRIPT = """
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 PFRING_MODULE={module}
-export PYTHONPATH={inside} PFRING_PROGRAMS={programs}
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PFRING_TELL=3
+export PYTHONPATH={inside} PFRING_MODULE={module} PFRING_PROGRAMS={programs}
 cd {inside}
-{python} -m pytest -q --color=no -p no:cacheprovider -c /dev/null --rootdir=. --confcutdir=. \
-    -p clean_log -o python_files='check_*.py' -o junit_family=xunit1 \
-    --junitxml=/tmp/results.xml {file} >/tmp/said 2>&1
-code=$?
-echo "--- results"
-cat /tmp/results.xml
-echo
-echo "--- said"
-tail -n 200 /tmp/said
-exit $code
+exec {python} run_checks.py {seconds} {checks} 3>&1 2>&1
 """
 
 
 class Outcome:
-    """What the tests inside the guest came to, and the guest's log."""
+    """All that the guests told."""
 
-    def __init__(self, result: guest.Result) -> None:
-        self.result = result
+    def __init__(self) -> None:
+        self.passed: set[str] = set()
         self.failures: dict[str, str] = {}
-        self.ran: set[str] = set()
-        _, _, rest = result.output.partition("--- results\n")
-        text, _, self.said = rest.partition("\n--- said\n")
-        if not text.strip():
-            return
-        for case in ElementTree.fromstring(text.strip()).iter("testcase"):
-            name = f"{case.get('classname')}::{case.get('name')}"
-            self.ran.add(name)
-            for trouble in [*case.findall("failure"), *case.findall("error")]:
-                self.failures[name] = trouble.text or trouble.get("message") or "failed"
+        self.said: dict[str, str] = {}  # of files that did not end well
+        self.ended: set[str] = set()
+        self.seconds: dict[str, float] = {}
+        self.release = ""  # of the kernel that ran
+        self.results: list[guest.Result] = []
+
+    def hear(self, line: str) -> str | None:
+        """Take one line in; the file that it opens, if it does."""
+        try:
+            fact = json.loads(line[1:])
+        except json.JSONDecodeError:  # cut off by the guest's end
+            return None
+        if "release" in fact:
+            self.release = fact["release"]
+        elif "case" in fact:
+            self.seconds[fact["case"]] = fact["seconds"]
+            if fact["outcome"] == "passed":
+                self.passed.add(fact["case"])
+            else:
+                self.failures[fact["case"]] = fact["text"] or fact["outcome"]
+        elif fact["did"] == "said":
+            self.said[fact["file"]] = fact["text"]
+        elif fact["did"] == "end":
+            if fact["code"] is not None:
+                self.ended.add(fact["file"])
+        else:
+            return str(fact["file"])
+        return None
+
+    def why_not(self, case: str) -> str:
+        """Why a check told nothing."""
+        file = file_of(case)
+        if file in self.said:
+            return f"did not run; its file said:\n{self.said[file][-3000:]}"
+        last = self.results[-1]
+        return f"did not run; the guest ended with:\n{last.output[-1500:]}\n{last.log[-3000:]}"
+
+
+def file_of(case: str) -> str:
+    """The file that a check is in."""
+    return case.split("::", maxsplit=1)[0]
+
+
+def run(cases: list[str], where: Path) -> Outcome:
+    """Boot until the checks of every file have had their turn."""
+    target = guest.kernel()
+    module = guest.build_module(target, where)
+    programs = guest.build_programs(where)
+    outcome = Outcome()
+    left = list(cases)
+    while left:
+        checks = where / "checks"
+        checks.write_text("".join(f"{case}\n" for case in left), encoding="utf-8")
+        script = SCRIPT.format(
+            inside=INSIDE,
+            module=module,
+            programs=programs,
+            python=sys.executable,
+            seconds=FILE_SECONDS,
+            checks=checks,
+        )
+        result = guest.boot(target, script, where, silence=SILENCE)
+        outcome.results.append(result)
+        begun = [outcome.hear(x) for x in result.output.splitlines() if x.startswith("@")]
+        tried = {file for file in begun if file}
+        if result.code >= 0 or not tried:
+            break
+        left = [case for case in left if file_of(case) not in tried]
+    return outcome

@@ -24,9 +24,9 @@ for size in {sizes}; do echo "cost $size $({programs}/cost v0 v1 $size 10000)"; 
 
 
 @pytest.fixture(scope="module")
-def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[int, int, int]]:
+def costs() -> dict[int, tuple[int, int, int]]:
     """For each size: sending alone, with libpcap, with pfring."""
-    where = tmp_path_factory.mktemp("cost")
+    where = guest.workshop("cost")
     target = guest.kernel()
     script = SCRIPT.format(
         module=guest.build_module(target, where),

@@ -22,6 +22,6 @@ def traffic(stop: threading.Event, *devices: str) -> threading.Thread:
                     sender.send(*(numbered(number + i, 60 + i * 40) for i in range(8)))
             number += 8
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread

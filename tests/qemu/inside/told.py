@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A pytest plugin: tells the host of each check as it ends, and ends those that hang.
+
+One JSON object a line, on the descriptor that PFRING_TELL names. A check may
+take LIMIT seconds, or what its mark `limit(seconds)` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+LIMIT = 120
+STARTED: dict[str, float] = {}
+
+
+def tell(**facts: object) -> None:
+    """One line for the host."""
+    os.write(int(os.environ["PFRING_TELL"]), f"@{json.dumps(facts)}\n".encode())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Marks of the checks."""
+    config.addinivalue_line("markers", "slow: not part of the quick set")
+    config.addinivalue_line("markers", "limit(seconds): how long the check may take")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """An alarm around the check and its fixtures."""
+    mark = item.get_closest_marker("limit")
+    seconds = mark.args[0] if mark else LIMIT
+
+    def ring(_signal: int, _frame: FrameType | None) -> None:
+        pytest.fail(f"took longer than {seconds} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What came of a check: told once if it passed, and for each phase that went wrong."""
+    if report.when != "call" and report.passed:
+        return
+    text = "" if report.passed else f"{report.when}: {report.longreprtext[-4000:]}"
+    tell(case=report.nodeid, outcome=report.outcome, seconds=round(report.duration, 1), text=text)
