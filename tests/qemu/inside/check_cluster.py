@@ -64,6 +64,7 @@ def test_round_robin_shares_evenly_and_loses_nothing() -> None:
         assert sorted(n for s in shares for n in s) == list(range(300))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [FLOW, TWO, FOUR, FIVE, TCP5, IP5])
 def test_both_directions_of_a_flow_have_one_home(kind: int) -> None:
     with members(4, kind) as (sender, rings):
@@ -79,6 +80,7 @@ def test_both_directions_of_a_flow_have_one_home(kind: int) -> None:
         assert seen == {0, 1, 2, 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "together"), [(TWO, True), (FOUR, False), (FIVE, False), (FLOW, False)]
 )
@@ -102,6 +104,7 @@ def test_tcp_5_spreads_tcp_by_ports_and_the_rest_by_address() -> None:
         assert len(set(tcp)) > 1
 
 
+@pytest.mark.slow
 def test_6_tuple_counts_the_vlan_and_5_tuple_does_not() -> None:
     def tagged(vlan: int) -> bytes:
         return ether(
@@ -116,6 +119,7 @@ def test_6_tuple_counts_the_vlan_and_5_tuple_does_not() -> None:
         assert len(set(spread(sender, rings, [tagged(i) for i in range(1, 31)]))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [IP5, IN_IP5])
 def test_ip_5_sends_what_is_not_ip_to_one_member(kind: int) -> None:
     with members(4, kind) as (sender, rings):
@@ -126,6 +130,7 @@ def test_ip_5_sends_what_is_not_ip_to_one_member(kind: int) -> None:
         assert set(spread(sender, rings, frames)) == {0}
 
 
+@pytest.mark.slow
 def test_what_is_not_ip_spreads_by_mac_address_both_ways() -> None:
     with members(4, FLOW) as (sender, rings):
         seen = set()
@@ -139,6 +144,7 @@ def test_what_is_not_ip_spreads_by_mac_address_both_ways() -> None:
         assert len(seen) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [vxlan, gtp, gre])
 def test_inner_types_look_into_tunnels(wrap: Callable[..., bytes]) -> None:
     def packed(source: tuple[str, int], destination: tuple[str, int], outer: int) -> bytes:
@@ -205,6 +211,7 @@ def test_consumer_ids_order_the_members() -> None:
         assert [number_of(r.data) for r in a.read()] == [1, 3]
 
 
+@pytest.mark.slow
 def test_consumer_id_is_taken_once_per_device() -> None:
     with pair() as (v0, v1), Ring(v1) as a, Ring(v1) as b, Ring(v0) as c, Ring(0) as d:
         a.join(7, FLOW, consumer=1)
@@ -241,6 +248,7 @@ def test_process_that_dies_gives_its_share_back() -> None:
         assert set(spread(sender, rings, frames)) == {0}
 
 
+@pytest.mark.slow
 def test_cluster_on_any_gets_the_packets_of_each_device() -> None:
     with pair() as (v0, v1), Ring(0, direction=RX_ONLY) as a, Ring(0, direction=RX_ONLY) as b:
         a.join(7, ROUND)
@@ -254,6 +262,7 @@ def test_cluster_on_any_gets_the_packets_of_each_device() -> None:
         assert len(shares[0]) == 50
 
 
+@pytest.mark.slow
 def test_full_member_loses_unless_the_cluster_is_relaxed() -> None:
     for options, lost in ((0, True), (1, False)):
         with (
@@ -283,6 +292,7 @@ def test_joining_needs_a_device_and_the_clusters_own_type() -> None:
         assert refused(errno.ENOENT, b.set, LEAVE)
 
 
+@pytest.mark.slow
 def test_cluster_has_64_members_at_most() -> None:
     with members(64, ROUND) as (sender, rings), Ring("v1") as late:
         assert refused(errno.ENOSPC, late.join, 7, ROUND)

@@ -17,8 +17,10 @@ from pfsock import Ring, Sender, pair
 from traffic import traffic
 
 PROGRAMS = Path(os.environ.get("PFRING_PROGRAMS", "/nowhere"))
-SECONDS = int(os.environ.get("PFRING_HOSTILE_SECONDS", "20"))
+SECONDS = 100  # three runs: five minutes
 PARAMETERS = None
+SLOW = pytest.mark.slow
+LONG = pytest.mark.limit(SECONDS + 150)
 
 
 @pytest.fixture
@@ -57,6 +59,7 @@ def test_two_cpus_sending_at_once_corrupt_nothing() -> None:
     assert ring["drop"] == ring["corrupt"] == ring["disorder"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("loaded")
 def test_four_senders_into_four_rings_lose_nothing() -> None:
     rings = flood(4, 5000, 4, 16 << 20)
@@ -70,15 +73,18 @@ def test_books_balance_when_small_rings_overflow() -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-@pytest.mark.parametrize("seed", [1, 2])
-def test_hostile_root_does_no_harm(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "seconds"),
+    [(3, 4), *(pytest.param(n, SECONDS, marks=[SLOW, LONG]) for n in (1, 2))],
+)
+def test_hostile_root_does_no_harm(seed: int, seconds: int) -> None:
     stop = threading.Event()
     with pair(queues=2) as (v0, v1):
         thread = traffic(stop, v0, v1)
         subprocess.run(
-            [PROGRAMS / "hostile", str(SECONDS), str(seed * 1000), v0, v1, "lo"],
+            [PROGRAMS / "hostile", str(seconds), str(seed * 1000), v0, v1, "lo"],
             check=True,
-            timeout=SECONDS + 120,
+            timeout=seconds + 100,
         )
         stop.set()
         thread.join()
@@ -89,6 +95,8 @@ def test_hostile_root_does_no_harm(seed: int) -> None:
             assert [r.data for r in ring.collect(1)] == [numbered(1)]
 
 
+@SLOW
+@LONG
 @pytest.mark.usefixtures("loaded")
 def test_hostile_user_in_namespaces_of_its_own_does_no_harm() -> None:
     inside = (

@@ -16,6 +16,8 @@ from traffic import traffic
 PARAMETERS = None
 
 
+@pytest.mark.slow
+@pytest.mark.limit(300)
 def test_module_comes_and_goes_100_times() -> None:
     for _ in range(100):
         load()
@@ -24,6 +26,7 @@ def test_module_comes_and_goes_100_times() -> None:
         unload()
 
 
+@pytest.mark.slow
 def test_module_comes_and_goes_under_traffic() -> None:
     stop = threading.Event()
     with pair() as (v0, v1):
@@ -63,6 +66,7 @@ def test_without_the_module_the_family_is_unknown() -> None:
     assert refused(errno.EAFNOSUPPORT, Ring, "lo")
 
 
+@pytest.mark.slow
 def test_devices_come_and_go_under_any_rings_and_traffic() -> None:
     load()
     with Ring(0) as every:

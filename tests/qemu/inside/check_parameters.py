@@ -5,14 +5,27 @@ from __future__ import annotations
 
 import errno
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from frames import ether, ipv4, numbered, ports, udp4
+from frames import BROADCAST, ether, ipv4, numbered, ports, udp4
 from module import load, unload
-from pfsock import DEFRAG, OUTGOING, SAMPLING, TX_ONLY, Ring, Sender, ip, pair, refused
+from pfsock import (
+    DEFRAG,
+    DIRECTION,
+    OUTGOING,
+    RX_ONLY,
+    SAMPLING,
+    TX_ONLY,
+    Ring,
+    Sender,
+    ip,
+    pair,
+    refused,
+)
 
 PARAMETERS = None
 
@@ -34,6 +47,7 @@ def send(device: str, *frames: bytes) -> None:
     sender.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slots", "data"), [(16, 65536), (1000, 1 << 17), (100_000, 1 << 24)])
 def test_min_num_slots_sizes_the_ring(slots: int, data: int) -> None:
     with loaded(f"min_num_slots={slots}") as info:
@@ -43,6 +57,7 @@ def test_min_num_slots_sizes_the_ring(slots: int, data: int) -> None:
             assert ring.info()[6] == data
 
 
+@pytest.mark.slow
 def test_enable_tx_capture_0_hides_what_is_sent() -> None:
     with loaded("enable_tx_capture=0") as info:
         assert "Capture TX           : No [RX only]\n" in info
@@ -94,6 +109,7 @@ def test_quick_mode_gives_each_device_to_one_ring() -> None:
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0, 1, 2])
 def test_transparent_mode_says_who_else_gets_the_packets(mode: int) -> None:
     with loaded(f"transparent_mode={mode}") as info:
@@ -132,7 +148,7 @@ def test_transparent_mode_says_who_else_gets_the_packets(mode: int) -> None:
                 ]
                 assert bool(answers) == (mode < 2)
                 shown = Path("/proc/net/pf_ring/dev").read_text().splitlines()[1].split()
-                assert (shown[0], shown[4]) == ("v0", "2" if mode == 2 else "0")
+                assert (shown[0], shown[4]) == ("v0", str(mode))
             assert reachable()
             with Ring("v0", active=False):
                 assert reachable()
@@ -140,6 +156,100 @@ def test_transparent_mode_says_who_else_gets_the_packets(mode: int) -> None:
             ip("netns", "del", "peer")
 
 
+def hooked(device: str) -> bool:
+    """Whether every packet of the device passes a hook of the module."""
+    return any(
+        line.split()[:2] == ["ALL", device] and "pf_ring" in line
+        for line in Path("/proc/net/ptype").read_text().splitlines()
+    )
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+def test_transparent_modes_hook_only_what_the_rx_handler_does_not_see(mode: int) -> None:
+    with (
+        loaded(f"transparent_mode={mode}"),
+        pair() as (v0, v1),
+        Ring(v1, direction=RX_ONLY) as ring,
+    ):
+        assert not hooked(v1)
+        ip("link", "add", "link", v1, "name", "v1.5", "type", "vlan", "id", "5")
+        assert hooked(v1)
+        ip("link", "set", "v1.5", "up")
+        tagged = [ether(0x88B5, bytes([n]) * 46, tags=((0x8100, tci),)) for n, tci in TAGS]
+        with Ring("v1.5", direction=RX_ONLY) as upper:
+            send(v0, numbered(1), *tagged, numbered(2))
+            assert [r.data for r in ring.collect(5)] == [numbered(1), *tagged, numbered(2)]
+            below = [tagged[0], tagged[2]]
+            assert [r.data[14:] for r in upper.collect(2)] == [frame[18:] for frame in below]
+        ip("link", "del", "v1.5")
+        assert not hooked(v1)
+        with Ring(v1) as both:
+            assert hooked(v1)
+            send(v0, *tagged)
+            assert [r.data for r in both.collect(3)] == tagged
+            assert [r.data for r in ring.collect(3)] == tagged
+            both.set(DIRECTION, RX_ONLY)
+            assert not hooked(v1)
+        assert not ring.read()
+
+
+TAGS = ((1, 5), (2, 6), (3, 0x2005))
+
+
+def test_transparent_mode_2_leaves_the_stack_what_no_ring_hears() -> None:
+    def arrived() -> int:
+        return int(Path("/proc/net/snmp").read_text().splitlines()[1].split()[3])
+
+    frame = BROADCAST + udp4(("10.8.0.9", 9), ("10.8.0.1", 9))[12:]
+    with loaded("transparent_mode=2"), pair() as (v0, v1):
+        ip("addr", "add", "10.8.0.1/24", "dev", v1)
+        before = arrived()
+        with Ring(v1, queues=2):  # queue 1; veth's packets are of queue 0
+            send(v0, frame)
+            assert arrived() == before + 1
+            with Ring(v1, queues=1) as ring:
+                send(v0, frame)
+                assert [r.data for r in ring.collect(1)] == [frame]
+            assert arrived() == before + 1
+
+
+@pytest.mark.slow
+def test_transparent_mode_1_beside_a_bridge_is_mode_0() -> None:
+    with loaded("transparent_mode=1"), pair() as (v0, v1):
+        ip("link", "add", "br9", "type", "bridge")
+        try:
+            ip("link", "set", v1, "master", "br9")
+            with Ring(v1) as ring:
+                assert Path("/proc/net/pf_ring/dev").read_text().split()[-1] == "0"
+                send(v0, numbered(1))
+                assert [r.data for r in ring.collect(1)] == [numbered(1)]
+        finally:
+            ip("link", "del", "br9")
+
+
+def test_listening_to_fragments_answers_nobody() -> None:
+    first = ipv4("10.8.0.9", "192.0.2.1", 17, bytes(64), ident=77, more=True)
+    with loaded("enable_ip_defrag=1"), pair() as (v0, v1):
+        # A router, to which the datagram is not addressed: only its end says that it never came.
+        ip("addr", "add", "10.8.0.1/24", "dev", v1)
+        ip("route", "add", "192.0.2.0/24", "dev", v1)
+        for name, value in (("ip_forward", 1), ("ipfrag_time", 1), ("conf/all/rp_filter", 0)):
+            Path(f"/proc/sys/net/ipv4/{name}").write_text(str(value))
+        with Ring(v1) as ring, Ring(v0, direction=RX_ONLY) as answers:
+            send(v0, ether(0x0800, first))
+            failed = [0]
+            end = time.monotonic() + 30
+            while not failed[-1] and time.monotonic() < end:
+                time.sleep(0.2)
+                lines = Path("/proc/net/snmp").read_text().splitlines()
+                failed = [int(n) for n in lines[1].split()[16:17]]  # ReasmFails
+            assert failed[-1]
+            heard = [r.data for r in answers.read()]
+            assert [frame for frame in heard if frame[23:24] == b"\1"] == []
+            assert all(r.pkttype == OUTGOING for r in ring.read())
+
+
+@pytest.mark.slow
 def test_transparent_mode_2_refuses_a_device_whose_packets_another_takes() -> None:
     with loaded("transparent_mode=2"), pair() as (_, v1):
         ip("link", "add", "br9", "type", "bridge")

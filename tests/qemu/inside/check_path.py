@@ -273,6 +273,7 @@ def varied() -> list[bytes]:
     return frames
 
 
+@pytest.mark.slow
 def test_60_filters_choose_what_tcpdump_chooses() -> None:
     frames = varied()
     with pair() as (v0, v1):
@@ -476,6 +477,7 @@ def test_queues_are_told_apart() -> None:
         assert zero.read() == one.read() == two.read() == []
 
 
+@pytest.mark.slow
 def test_four_rings_see_all_of_one_device() -> None:
     with (
         pair() as (v0, v1),
@@ -525,6 +527,7 @@ def test_large_offloaded_frame_is_one_packet_and_says_so() -> None:
         ip("netns", "del", "peer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clock", "slack"), [(0, 0.05), (1, 0.05), (2, 0.05)])
 def test_stamps_are_of_the_hosts_clock(clock: int, slack: float) -> None:
     with pair() as (v0, v1), Ring(v1) as ring:
@@ -545,6 +548,7 @@ def test_what_a_ring_sent_itself_can_be_left_out() -> None:
         assert [number_of(r.data) for r in own.collect(1)] == [2]
 
 
+@pytest.mark.slow
 def test_e1000e_passes_frames_of_every_size() -> None:
     frames = [numbered(i, 60 + i * 7 % 1455) for i in range(300)]
     for name in ("eth0", "eth1"):

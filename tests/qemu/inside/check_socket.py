@@ -11,6 +11,7 @@ import resource
 import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -88,6 +89,7 @@ def test_without_cap_net_raw_no_socket() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.EPERM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("caplen", "lanes", "size", "code"),
     [
@@ -120,6 +122,7 @@ def test_options_of_a_wrong_length_are_refused(length: int) -> None:
                 assert refused(errno.EINVAL, ring.set, option, bytes(length)), option
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -259,6 +262,31 @@ def test_memory_beyond_the_users_limit_is_refused() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.ENOBUFS
 
 
+def test_memory_is_charged_to_the_callers_cgroup() -> None:
+    group = Path("/sys/fs/cgroup/pfring")
+    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        subprocess.run(["mount", "-t", "cgroup2", "none", "/sys/fs/cgroup"], check=True)
+    Path("/sys/fs/cgroup/cgroup.subtree_control").write_text("+memory")
+    group.mkdir()
+
+    def charged() -> int:
+        return int((group / "memory.current").read_text())
+
+    child = os.fork()
+    if not child:
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        before = charged()
+        ring = Ring("lo", lanes=1, size=16 << 20)
+        with_ring = charged()
+        ring.close()
+        end = time.monotonic() + 30
+        while charged() - before > 1 << 20 and time.monotonic() < end:
+            time.sleep(0.1)
+        os._exit(with_ring - before < 16 << 20 or charged() - before > 1 << 20)
+    assert os.waitpid(child, 0)[1] == 0
+    group.rmdir()
+
+
 def test_poll_waits_for_the_watermark() -> None:
     with pair() as (v0, v1), Ring(v1) as ring:
         sender = Sender(v0)
@@ -366,6 +394,7 @@ def test_shutdown_wakes_the_reader() -> None:
         assert events[0] & select.POLLHUP
 
 
+@pytest.mark.slow
 def test_4096_sockets_at_once() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     with pair() as (v0, v1):

@@ -12,7 +12,19 @@ from pathlib import Path
 
 import pytest
 from frames import ether, number_of, numbered
-from pfsock import APPL_STATS, MODE, NAME, RING_ID, SAMPLING, Ring, Sender, ip, pair, refused
+from pfsock import (
+    APPL_STATS,
+    MODE,
+    NAME,
+    RING_ID,
+    SAMPLING,
+    Ring,
+    Sender,
+    ip,
+    libc,
+    pair,
+    refused,
+)
 
 PROC = Path("/proc/net/pf_ring")
 
@@ -150,6 +162,25 @@ def test_files_go_with_their_ring_and_stay_in_their_namespace() -> None:
         ip("netns", "del", "other")
     ring.close()
     assert not path.exists()
+
+
+def test_process_that_changes_its_namespace_sees_the_new_one() -> None:
+    def rings() -> str:
+        return next(x for x in (PROC / "info").read_text().splitlines() if "Total rings" in x)
+
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    ip("netns", "add", "other")
+    try:
+        with Ring("lo"):
+            assert rings().endswith(": 1")
+            libc.setns(os.open("/run/netns/other", os.O_RDONLY), 0)
+            assert rings().endswith(": 0")
+            libc.setns(home, 0)
+            assert rings().endswith(": 1")
+    finally:
+        libc.setns(home, 0)
+        os.close(home)
+        ip("netns", "del", "other")
 
 
 def test_parameters_are_read_only() -> None:
