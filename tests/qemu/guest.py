@@ -10,6 +10,7 @@ tree that PFRING_QEMU_KERNEL names.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -153,16 +154,23 @@ def workshop(name: str) -> Path:
     return where
 
 
-def build_module(target: Kernel, where: Path) -> Path:
-    """Build pf_ring.ko from a copy of kernel/ in where."""
-    source = where / "pf_ring"
-    shutil.copytree(
-        PROJECT / "kernel", source, ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*")
-    )
-    run(
-        "make", "-C", source, f"KERNEL_SRC={target.build}", f"KERNELRELEASE={target.release}", "-j2"
-    )
-    return source / "pf_ring.ko"
+def build_module(target: Kernel) -> Path:
+    """Build pf_ring.ko from a copy of kernel/, or take the one built from the same text."""
+    sources = PROJECT / "kernel"
+    unwanted = shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*")
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = shutil.copytree(sources, Path(scratch) / "pf_ring", ignore=unwanted)
+        digest = hashlib.sha256(f"{target.build}\0{target.release}".encode())
+        for path in sorted(path for path in copy.rglob("*") if path.is_file()):
+            digest.update(f"{path.relative_to(copy)}\0".encode() + path.read_bytes())
+        where = PROJECT / ".cache" / "qemu" / "module" / digest.hexdigest()[:16]
+        with lock("module"):
+            if not (where / "pf_ring.ko").exists():
+                shutil.rmtree(where.parent, ignore_errors=True)
+                shutil.copytree(copy, where)
+                words = [f"KERNEL_SRC={target.build}", f"KERNELRELEASE={target.release}"]
+                run("make", "-C", where, *words, "-j2")
+    return where / "pf_ring.ko"
 
 
 def build_programs(where: Path) -> Path:

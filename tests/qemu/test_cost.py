@@ -29,7 +29,7 @@ def costs() -> dict[int, tuple[int, int, int]]:
     where = guest.workshop("cost")
     target = guest.kernel()
     script = SCRIPT.format(
-        module=guest.build_module(target, where),
+        module=guest.build_module(target),
         programs=guest.build_programs(where),
         sizes=" ".join(map(str, GOALS)),
     )
