@@ -55,7 +55,6 @@ enum pfri_cap {
 	PFRI_CAP_SELECT = 1 << 7, /* the descriptor becomes readable */
 	PFRI_CAP_KERNEL_VIEW = 1 << 8, /* filters see stripped tags as the kernel does */
 	PFRI_CAP_EOF = 1 << 9,
-	PFRI_CAP_SAMPLES = 1 << 11, /* the backend itself samples, see tell() */
 	PFRI_CAP_CUTS = 1 << 10, /* recv_batch itself cuts packets to opt.caplen */
 };
 
@@ -157,6 +156,7 @@ struct pfri_ring {
 	packet_direction direction;
 	socket_mode mode;
 	u_int32_t sampling;
+	bool sampled_below;          /* told of it, the backend itself samples all that comes */
 	u_int16_t watermark;         /* packets */
 	u_int watermark_timeout;     /* ms */
 	u_int poll_duration;         /* ms */

@@ -452,7 +452,9 @@ static int kernel_tell(struct pfri_ring *r, enum pfri_setting what)
 			rc = set(k, PFR_SO_WATERMARK_TIMEOUT, (int)r->watermark_timeout);
 		break;
 	case PFRI_SET_SAMPLING:
-		rc = set(k, PFR_SO_SAMPLING, (int)r->sampling);
+		/* What is queued has to be sampled as well, and in one count with what follows. */
+		r->sampled_below = !k->active && !pfri_lanes_queued(&k->lanes);
+		rc = set(k, PFR_SO_SAMPLING, r->sampled_below ? (int)r->sampling : 1);
 		break;
 	case PFRI_SET_APPNAME:
 		if (setsockopt(k->fd, SOL_PF_RING, PFR_SO_APPL_NAME, r->appname,
@@ -471,7 +473,7 @@ const struct pfri_ops pfri_kernel_ops = {
 	.name = "pfring",
 	.caps = PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_CLUSTER | PFRI_CAP_QUEUES |
 		PFRI_CAP_ANY | PFRI_CAP_HW_TSTAMP | PFRI_CAP_DIRECTION | PFRI_CAP_SELECT |
-		PFRI_CAP_KERNEL_VIEW | PFRI_CAP_CUTS | PFRI_CAP_SAMPLES,
+		PFRI_CAP_KERNEL_VIEW | PFRI_CAP_CUTS,
 	.open = kernel_open,
 	.enable = kernel_enable,
 	.set_filter = kernel_set_filter,

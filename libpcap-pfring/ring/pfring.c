@@ -294,8 +294,10 @@ int pfring_set_sampling_rate(pfring *ring, u_int32_t rate)
 		r->delivered -= n - left;
 		r->count = r->head + left;
 	}
+	r->sampled_below = false;
+	rc = told(r, PFRI_SET_SAMPLING);
 	pfri_soft_update(r);
-	return pfri_leave_rx(r, told(r, PFRI_SET_SAMPLING));
+	return pfri_leave_rx(r, rc);
 }
 
 static int joined(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,

@@ -21,7 +21,7 @@ void pfri_soft_update(struct pfri_ring *r)
 		soft |= PFRI_SOFT_FILTER;
 	if (r->direction != rx_and_tx_direction)
 		soft |= PFRI_SOFT_DIRECTION;
-	if (r->sampling > 1 && !(r->ops->caps & PFRI_CAP_SAMPLES))
+	if (r->sampling > 1 && !r->sampled_below)
 		soft |= PFRI_SOFT_SAMPLING;
 	if (r->opt.caplen < MAX_CAPLEN && !(r->ops->caps & PFRI_CAP_CUTS))
 		soft |= PFRI_SOFT_CAPLEN;
