@@ -50,36 +50,30 @@ def loaded() -> Iterator[None]:
     unload()
 
 
-@pytest.fixture
-def wire() -> Iterator[None]:
-    """gen0 in namespace sender, cap0 in namespace reader, both silent."""
+@pytest.fixture(scope="module")
+def namespaces() -> Iterator[None]:
+    """Namespaces sender and reader."""
     for name in ("sender", "reader"):
         ip("netns", "add", name)
-    try:
-        ip(
-            "-n",
-            "sender",
-            "link",
-            "add",
-            "gen0",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "cap0",
-            "netns",
-            "reader",
-        )
-        for name, device in (("sender", "gen0"), ("reader", "cap0")):
-            setting = f"net.ipv6.conf.{device}.disable_ipv6=1"
-            subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", setting], check=True)
-            ip("-n", name, "link", "set", "lo", "up")
-            ip("-n", name, "link", "set", device, "up", "arp", "off")
-        yield
-    finally:
-        for name in ("sender", "reader"):
-            with suppress(subprocess.CalledProcessError):
-                ip("netns", "del", name)
+        ip("-n", name, "link", "set", "lo", "up")
+        setting = "net.ipv6.conf.default.disable_ipv6=1"
+        subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", setting], check=True)
+    yield
+    for name in ("sender", "reader"):
+        ip("netns", "del", name)
+
+
+@pytest.fixture
+def wire(namespaces: None) -> Iterator[None]:
+    """gen0 in namespace sender, cap0 in namespace reader, both silent."""
+    ip(
+        *("-n", "sender", "link", "add", "gen0", "up", "arp", "off", "type", "veth"),
+        *("peer", "name", "cap0", "netns", "reader"),
+    )
+    ip("-n", "reader", "link", "set", "cap0", "up", "arp", "off")
+    yield
+    with suppress(subprocess.CalledProcessError):  # the case may have removed it
+        ip("-n", "sender", "link", "del", "gen0")
 
 
 @pytest.mark.parametrize(

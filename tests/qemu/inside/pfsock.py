@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NamedTuple
 
 PF_RING, ETH_P_ALL, SOL = 27, 0x0003, 0
@@ -270,12 +271,10 @@ class Sender:
 def pair(queues: int = 1) -> Iterator[tuple[str, str]]:
     """A veth pair that is up and otherwise silent."""
     many = ["numrxqueues", str(queues), "numtxqueues", str(queues)]
-    ip("link", "add", "v0", *many, "type", "veth", "peer", "name", "v1", *many)
+    Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1", encoding="ascii")
+    ip("link", "add", "v0", "up", "arp", "off", *many, "type", "veth", "peer", "name", "v1", *many)
     try:
-        for name in ("v0", "v1"):
-            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w", encoding="ascii") as f:
-                f.write("1")
-            ip("link", "set", name, "up", "arp", "off")
+        ip("link", "set", "v1", "up", "arp", "off")
         yield "v0", "v1"
     finally:
         with suppress(subprocess.CalledProcessError):
