@@ -41,8 +41,12 @@ BAD_LOG = re.compile(
 # slab allocator has red zones and poison, free pages are poisoned, a task that
 # is stuck says where. U, which costs most, finds nothing more: it makes a report
 # tell who allocated and who freed.
-SLUB = "FZPU" if os.environ.get("PFRING_QEMU") == "full" else "FZP"
-CHECKS = f"slub_debug={SLUB} page_poison=1 sysctl.kernel.hung_task_timeout_secs=100"
+FULL = os.environ.get("PFRING_QEMU") == "full"
+CHECKS = (
+    f"slub_debug={'FZPU' if FULL else 'FZP'} page_poison=1 sysctl.kernel.hung_task_timeout_secs=100"
+)
+# Grace periods take most of a device's life here; the quick set has them short.
+QUICK = "rcupdate.rcu_expedited=1"
 
 MULTI = ("-accel", "tcg,thread=multi", "-smp", "2")
 COUNTING = ("-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off")
@@ -251,7 +255,7 @@ def boot(
         *("-m", "1G", "-nodefaults", "-no-user-config"),
         *("-display", "none", "-no-reboot", "-kernel", str(target.image)),
         *("-initrd", str(_initramfs(target, script, where))),
-        *("-append", words if counting else f"{words} {CHECKS}"),
+        *("-append", words if counting else f"{words} {CHECKS} {'' if FULL else QUICK}"),
         *("-serial", f"file:{log}", "-serial", f"file:{output}"),
         *("-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"),
         *nics,

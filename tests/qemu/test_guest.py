@@ -15,15 +15,13 @@ import guest
 import outcome
 import pytest
 
-FULL = os.environ.get("PFRING_QEMU") == "full"
-
 
 def _cases() -> list[str]:
     """The names of the checks."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"),
         *("-c", "/dev/null", "--rootdir=.", "--confcutdir=.", "-o", "python_files=check_*.py"),
-        *("-p", "told", *([] if FULL else ["-m", "not slow"]), "."),
+        *("-p", "told", *([] if guest.FULL else ["-m", "not slow"]), "."),
     ]
     env = {**os.environ, "PYTHONPATH": str(outcome.INSIDE)}
     done = subprocess.run(

@@ -92,6 +92,7 @@ def test_ports_count_where_the_type_says_so(kind: int, together: bool) -> None:
         assert (len(set(homes)) == 1) == together
 
 
+@pytest.mark.slow
 def test_tcp_5_spreads_tcp_by_ports_and_the_rest_by_address() -> None:
     with members(4, TCP5) as (sender, rings):
         udp = spread(
@@ -187,6 +188,7 @@ def test_fragments_follow_their_flow() -> None:
         assert len(seen) > 1
 
 
+@pytest.mark.slow
 def test_dup_tuple_delivers_to_the_members_of_both_ends() -> None:
     with members(4, DUP) as (sender, rings):
         twice = 0
@@ -200,6 +202,7 @@ def test_dup_tuple_delivers_to_the_members_of_both_ends() -> None:
         assert twice
 
 
+@pytest.mark.slow
 def test_consumer_ids_order_the_members() -> None:
     with pair() as (v0, v1), Ring(v1, direction=RX_ONLY) as a, Ring(v1, direction=RX_ONLY) as b:
         a.join(7, ROUND, consumer=9)
@@ -236,6 +239,7 @@ def test_member_that_leaves_is_replaced_by_the_rest() -> None:
         assert set(spread(sender, [rings[0]], frames)) == {0}
 
 
+@pytest.mark.slow
 def test_process_that_dies_gives_its_share_back() -> None:
     with members(1, FLOW) as (sender, rings):
         child = os.fork()
@@ -281,6 +285,7 @@ def test_full_member_loses_unless_the_cluster_is_relaxed() -> None:
             assert bool(drops) == lost
 
 
+@pytest.mark.slow
 def test_joining_needs_a_device_and_the_clusters_own_type() -> None:
     with pair() as (_, v1), Ring() as unbound, Ring(v1) as a, Ring(v1) as b:
         assert refused(errno.ENODEV, unbound.join, 7, FLOW)

@@ -78,6 +78,7 @@ def test_python_takes_the_modules_ring() -> None:
     assert lines == [*(frame.hex() for frame in FRAMES), "pfring"]
 
 
+@pytest.mark.slow
 def test_pcapy_program_runs_unchanged(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PCAPY_PROGRAM)

@@ -17,14 +17,10 @@ BUILD = Path(__file__).resolve().parents[3] / "build" / "dev"
 CONTRACT = BUILD / "tests/netns/contract/contract"
 QUICK = {
     "packets_come_whole_and_in_order",
-    "the_snap_length_cuts",
-    "a_waiting_read_ends_with_the_packet",
     "one_packet_is_not_held_back",
     "closing_ends_a_wait_of_another_thread",
     "a_new_filter_also_holds_for_queued_packets",
-    "bytecode_cuts_to_the_length_it_returns",
     "a_full_ring_drops_the_newest_and_says_so",
-    "the_backend_is_told",
     "sent_frames_arrive",
     "a_removed_device_ends_the_capture",
     "a_cluster_gives_each_packet_to_one_member",

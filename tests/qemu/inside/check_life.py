@@ -50,6 +50,7 @@ def test_module_in_use_stays() -> None:
     unload()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameter",
     ["transparent_mode=3", "min_num_slots=0", "min_num_slots=2000000", "min_num_slots=x"],

@@ -72,6 +72,7 @@ def test_enable_tx_capture_0_hides_what_is_sent() -> None:
             assert out.read() == tx.read() == []
 
 
+@pytest.mark.slow
 def test_enable_ip_defrag_puts_datagrams_together() -> None:
     body = ports(17, 5, 53, bytes(range(256)) * 8)
     parts = [
@@ -164,7 +165,7 @@ def hooked(device: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("mode", [1, 2])
+@pytest.mark.parametrize("mode", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_transparent_modes_hook_only_what_the_rx_handler_does_not_see(mode: int) -> None:
     with (
         loaded(f"transparent_mode={mode}"),

@@ -113,6 +113,7 @@ def test_tcpdump_beside_us_sees_the_same_bytes(tmp_path: Path) -> None:
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_received_and_sent_packets_can_be_had_apart() -> None:
     with pair() as (v0, v1), Ring(v1, direction=RX_ONLY) as rx, Ring(v1, direction=TX_ONLY) as tx:
         send(v0, *(numbered(i) for i in range(10)))
@@ -128,6 +129,7 @@ def test_received_and_sent_packets_can_be_had_apart() -> None:
         assert rx.wait(100) == 0
 
 
+@pytest.mark.slow
 def test_ring_hears_nothing_until_it_is_enabled() -> None:
     with pair() as (v0, v1), Ring(v1, active=False) as ring:
         send(v0, numbered(1))
@@ -141,6 +143,7 @@ def test_ring_hears_nothing_until_it_is_enabled() -> None:
         assert ring.stats().recv == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("caplen", [1, 13, 14, 60, 61, 96, 262144])
 def test_capture_length_cuts_exactly(caplen: int) -> None:
     with pair() as (v0, v1), Ring(v1, caplen=caplen) as ring:
@@ -334,6 +337,7 @@ def test_stripped_tag_is_put_back_with_its_own_tpid() -> None:
         assert [r.len for r in got] == [len(f) for f in frames]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("caplen", [1, 11, 12, 15, 16, 17, 40])
 def test_tag_and_capture_length_agree(caplen: int) -> None:
     frame = ether(0x0800, b"abcdefgh" * 8, tags=((0x8100, 5),))
@@ -346,6 +350,7 @@ def test_tag_and_capture_length_agree(caplen: int) -> None:
         assert got.len == len(frame)
 
 
+@pytest.mark.slow
 def test_sampling_takes_exactly_one_of_so_many() -> None:
     with pair() as (v0, v1), Ring(v1) as ring:
         ring.set(SAMPLING, 4)
@@ -367,6 +372,7 @@ def test_ring_full_drops_newest_and_counts_each() -> None:
         assert len(ring.collect(5)) == 5
 
 
+@pytest.mark.slow
 def test_short_packet_does_not_slip_into_a_full_ring() -> None:
     with pair() as (v0, v1), Ring(v1, size=65536, lanes=1) as ring:
         frames = [numbered(i, 1500) for i in range(50)]
@@ -378,6 +384,7 @@ def test_short_packet_does_not_slip_into_a_full_ring() -> None:
         assert got == [*range(1, fits), 51]
 
 
+@pytest.mark.slow
 def test_records_run_over_the_end_unharmed() -> None:
     with pair() as (v0, v1), Ring(v1, size=65536, lanes=1) as ring:
         number = 0
@@ -389,6 +396,7 @@ def test_records_run_over_the_end_unharmed() -> None:
         assert ring.lanes[0].prod > 10 * 65536
 
 
+@pytest.mark.slow
 def test_frame_larger_than_the_lane_is_dropped_and_counted() -> None:
     with pair() as (v0, v1), Ring(v1, caplen=65536, size=65536, lanes=1) as ring:
         assert ring.info()[6] == 131072
@@ -399,6 +407,7 @@ def test_frame_larger_than_the_lane_is_dropped_and_counted() -> None:
         assert ring.stats().drop == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", [1, 31, 96, 1 << 20, 1 << 40, (1 << 64) - 1, (1 << 63)])
 def test_reader_that_lies_about_its_position_hurts_only_itself(lie: int) -> None:
     with (
@@ -493,6 +502,7 @@ def test_four_rings_see_all_of_one_device() -> None:
         assert [number_of(r.data) for r in ours] == list(range(5000))
 
 
+@pytest.mark.slow
 def test_large_offloaded_frame_is_one_packet_and_says_so() -> None:
     ip("netns", "add", "peer")
     try:

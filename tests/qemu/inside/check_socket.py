@@ -89,7 +89,6 @@ def test_without_cap_net_raw_no_socket() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.EPERM
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("caplen", "lanes", "size", "code"),
     [
@@ -122,7 +121,6 @@ def test_options_of_a_wrong_length_are_refused(length: int) -> None:
                 assert refused(errno.EINVAL, ring.set, option, bytes(length)), option
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value"),
     [
