@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs checks inside the guest, those of each file in a process of its own.
+"""Runs checks inside the guest, in a process that may die without taking the others along.
 
     run_checks.py SECONDS LIST          LIST: a file with a check per line, FILE::NAME
 
-pytest is imported once and every file gets a fork of it, because importing
-takes seconds in an emulated machine. A file that outlives its time is killed
-and said to be; the next one starts from a machine put in order. What happens
+One pytest runs them all, because starting one takes seconds in an emulated
+machine. If it dies, or begins no new check for SECONDS, it is killed, the
+machine is put in order, and a new one goes on with the next file. What happens
 is told line by line (told.py), so that a guest that dies has told the rest.
 """
 
@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,8 @@ import told
 SAID = Path("/tmp/said")
 
 
-def run_file(checks: list[str]) -> int:
-    """In the child: pytest over checks of one file, its words to SAID."""
+def run(checks: list[str]) -> int:
+    """In the child: pytest, its words to SAID."""
     os.setsid()
     with SAID.open("wb") as said:
         os.dup2(said.fileno(), 1)
@@ -37,9 +36,8 @@ def run_file(checks: list[str]) -> int:
 
 
 def wait(pid: int, seconds: float) -> int | None:
-    """The exit code of a child, None if it did not end in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    """The exit code of a child; None once it has begun no check for so long."""
+    while time.time() - told.CURRENT.stat().st_mtime < seconds:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             return os.waitstatus_to_exitcode(status)
@@ -48,43 +46,45 @@ def wait(pid: int, seconds: float) -> int | None:
 
 
 def put_in_order() -> None:
-    """Take away what a killed file may have left."""
+    """Take away what a killed pytest may have left."""
 
-    def run(*command: str) -> str:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    def command(*words: str) -> str:
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
-    for line in run("ip", "netns", "list").splitlines():
-        run("ip", "netns", "del", line.split()[0])
+    for line in command("ip", "netns", "list").splitlines():
+        command("ip", "netns", "del", line.split()[0])
     for device in ("v0", "br9"):
-        run("ip", "link", "del", device)
-    run("rmmod", "pf_ring")
-    run("dmesg", "-c")
+        command("ip", "link", "del", device)
+    command("rmmod", "pf_ring")
+    command("dmesg", "-c")
 
 
 def main(seconds: float, checks: list[str]) -> None:
-    """Run the files one after the other."""
+    """Run until each file has had its turn."""
     told.tell(release=os.uname().release)
-    for file, group in groupby(checks, lambda check: check.split("::", maxsplit=1)[0]):
-        told.tell(file=file, did="begin")
-        start = time.monotonic()
+    left = checks
+    while left:
+        told.CURRENT.write_text(left[0], encoding="utf-8")
         pid = os.fork()
         if not pid:
             code = 70
             try:
-                code = run_file(list(group))
+                code = run(left)
             finally:
                 os._exit(code)
         ended = wait(pid, seconds)
+        if ended in {0, 1}:  # all passed, some failed
+            return
         if ended is None:
-            Path("/proc/sysrq-trigger").write_text(
-                "w", encoding="ascii"
-            )  # blocked tasks, to the log
+            # Blocked tasks, to the log.
+            Path("/proc/sysrq-trigger").write_text("w", encoding="ascii")
             os.killpg(pid, signal.SIGKILL)
-            wait(pid, 10)
-        if ended != 0:
-            told.tell(file=file, did="said", text=SAID.read_text(errors="replace")[-6000:])
-            put_in_order()
-        told.tell(file=file, did="end", code=ended, seconds=round(time.monotonic() - start, 1))
+        at = told.file_of(told.CURRENT.read_text(encoding="utf-8"))
+        told.tell(file=at, did="said", text=SAID.read_text(errors="replace")[-6000:])
+        put_in_order()
+        files = list(dict.fromkeys(map(told.file_of, left)))
+        done = files[: files.index(at) + 1]
+        left = [check for check in left if told.file_of(check) not in done]
 
 
 if __name__ == "__main__":

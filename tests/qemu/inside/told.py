@@ -11,17 +11,32 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import pytest
 
 LIMIT = 120
-STARTED: dict[str, float] = {}
+CURRENT = Path("/tmp/current")  # the check that was begun last
+BEGUN: set[str] = set()  # files
 
 
 def tell(**facts: object) -> None:
     """One line for the host."""
     os.write(int(os.environ["PFRING_TELL"]), f"@{json.dumps(facts)}\n".encode())
+
+
+def file_of(check: str) -> str:
+    """The file that a check is in."""
+    return check.split("::", maxsplit=1)[0]
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """A check begins, perhaps the first of its file."""
+    if file_of(nodeid) not in BEGUN:
+        BEGUN.add(file_of(nodeid))
+        tell(file=file_of(nodeid), did="begin")
+    CURRENT.write_text(nodeid, encoding="utf-8")
 
 
 def pytest_configure(config: pytest.Config) -> None:
