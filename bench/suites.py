@@ -27,6 +27,7 @@ from experiments import (
     TcpThroughput,
     program,
 )
+from guest_cost import GuestCost
 from modes import Case, Mode
 
 
@@ -283,6 +284,17 @@ def _start_up() -> list[Bench]:
     return benches
 
 
+def _kernel_cost() -> Bench:
+    modes = [Mode(name) for name in ("none", "libpcap", "pfring")]
+    goals = [
+        Goal(4, "pf_ring.ko, instructions added, 64 B, of libpcap's", "pfring", "libpcap", 0.6),
+        Goal(4, "the same, 1514 B", "pfring", "libpcap", 0.8, 1),
+    ]
+    title = "Instructions added to a packet, in a guest"
+    cases = [Case(60), Case(1514)]
+    return Bench("kernel-cost", title, GuestCost(), modes, cases, goals, repetitions=1)
+
+
 def catalogue() -> dict[str, Bench]:
     benches = [
         _c_count(),
@@ -302,5 +314,6 @@ def catalogue() -> dict[str, Bench]:
         _tcpdump_headers(),
         _calls(),
         *_start_up(),
+        _kernel_cost(),
     ]
     return {b.name: b for b in benches}

@@ -9,6 +9,8 @@ those of inside/told.py.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,10 +21,16 @@ INSIDE = HERE / "inside"
 STUCK = 300  # seconds for a check that even its own limit (told.py) does not end
 SILENCE = 600  # no word from the guest for so long: it hangs
 
+# Compiling Python anew takes most of a guest's time: it gets what the host compiled.
+BYTECODE = guest.PROJECT / ".cache" / "qemu" / "bytecode"
+IMPORTED = "pfring.pcapy, pfring.runner, pfring.module, pfring.cli.app, pfring.cli.capture"
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir=."]
+PYTEST += ["--confcutdir=.", "-o", "python_files=check_*.py", "-p", "told", "-p", "clean_log"]
+
 SCRIPT = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PFRING_TELL=3
-export PYTHONPYCACHEPREFIX={bytecode} # the host's: compiling everything anew takes most of the time
-export PYTHONPATH={inside} PFRING_MODULE={module} PFRING_PROGRAMS={programs}
+export PYTHONPYCACHEPREFIX={bytecode} PYTHONPATH={inside}
+export PFRING_MODULE={module} PFRING_PROGRAMS={programs}
 cd {inside}
 exec {python} run_checks.py {seconds} {checks} 3>&1 2>&1
 """
@@ -71,6 +79,29 @@ def file_of(case: str) -> str:
     return case.split("::", maxsplit=1)[0]
 
 
+def collect(*options: str) -> list[str]:
+    """The names of the checks. On the way everything that the guest imports is compiled."""
+    env = {**os.environ, "PYTHONPATH": str(INSIDE), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def python(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=INSIDE,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+        return done.stdout
+
+    python("-c", f"import {IMPORTED}, run_checks")
+    listed = python(*PYTEST, "--collect-only", *options, ".")
+    return [line for line in listed.splitlines() if "::" in line]
+
+
 def run(cases: list[str], where: Path) -> Outcome:
     """Boot until the checks of every file have had their turn."""
     target = guest.kernel()
@@ -83,7 +114,7 @@ def run(cases: list[str], where: Path) -> Outcome:
         checks.write_text("".join(f"{case}\n" for case in left), encoding="utf-8")
         script = SCRIPT.format(
             inside=INSIDE,
-            bytecode=guest.PROJECT / ".cache" / "pycache",
+            bytecode=BYTECODE,
             module=module,
             programs=programs,
             python=sys.executable,

@@ -7,33 +7,11 @@ guest fails by name. PFRING_QEMU=full runs those marked slow as well.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import guest
 import outcome
 import pytest
 
-
-def _cases() -> list[str]:
-    """The names of the checks."""
-    command = [
-        *(sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"),
-        *("-c", "/dev/null", "--rootdir=.", "--confcutdir=.", "-o", "python_files=check_*.py"),
-        *("-p", "told", *([] if guest.FULL else ["-m", "not slow"]), "."),
-    ]
-    env = {**os.environ, "PYTHONPATH": str(outcome.INSIDE)}
-    done = subprocess.run(
-        command, cwd=outcome.INSIDE, env=env, capture_output=True, text=True, check=False
-    )
-    names = [line for line in done.stdout.splitlines() if "::" in line]
-    if done.returncode or not names:
-        raise RuntimeError(done.stdout + done.stderr)
-    return names
-
-
-CASES = _cases()
+CASES = outcome.collect(*([] if guest.FULL else ["-m", "not slow"]))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What capturing with pf_ring.ko costs, in instructions inside a guest (tests/qemu/cost.py).
+
+One boot gives every figure, and the next boot would give the same: a repetition
+repeats nothing. It needs what ./dev test qemu installs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from experiments import Sample, Unavailable
+from lab import Lab
+from modes import Case, Mode
+from workshop import ROOT, Workshop
+
+
+class GuestCost:
+    """Instructions that a packet adds to sending it; of none, those of sending it."""
+
+    unit, better, queues = "instructions/packet", "low", 0
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        sys.path.insert(0, str(ROOT / "tests" / "qemu"))
+        import cost
+
+        try:
+            found = cost.measure()[case.size]
+        except RuntimeError as e:
+            raise Unavailable(str(e).strip().splitlines()[-1]) from e
+        return Sample(float(getattr(found, mode.name)))
