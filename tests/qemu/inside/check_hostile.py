@@ -54,8 +54,8 @@ def flood(senders: int, count: int, rings: int, lane: int) -> list[dict[str, int
 
 @pytest.mark.usefixtures("loaded")
 def test_two_cpus_sending_at_once_corrupt_nothing() -> None:
-    (ring,) = flood(2, 20000, 1, 32 << 20)
-    assert ring["got"] == 40000
+    (ring,) = flood(2, 10000, 1, 32 << 20)
+    assert ring["got"] == 20000
     assert ring["drop"] == ring["corrupt"] == ring["disorder"] == 0
 
 
@@ -66,6 +66,7 @@ def test_four_senders_into_four_rings_lose_nothing() -> None:
     assert [r["got"] for r in rings] == [20000] * 4
 
 
+@SLOW
 @pytest.mark.usefixtures("loaded")
 def test_books_balance_when_small_rings_overflow() -> None:
     rings = flood(2, 20000, 2, 65536)
