@@ -12,6 +12,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "probe.h"
@@ -158,6 +159,20 @@ int arrived(void)
 	while (poll(&p, 1, QUIET) > 0 && recv(gen0, frame, sizeof(frame), 0) >= 0)
 		n++;
 	return n;
+}
+
+void await_carrier(void)
+{
+	struct ifreq ifr = {.ifr_name = "gen0"};
+
+	/* Asked of the socket's own namespace. */
+	for (unsigned waited = 0; waited < 10 * PATIENCE; waited++) {
+		if (ioctl(gen0, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING))
+			return;
+		usleep(1000);
+	}
+	fprintf(stderr, "probe: gen0 has no carrier\n");
+	exit(2);
 }
 
 void add(unsigned char *arg, const struct pcap_pkthdr *h, const unsigned char *data)
