@@ -60,7 +60,7 @@ void send_frames(enum kind kind, unsigned count, unsigned length); /* numbered f
 void send_each_kind(unsigned count);				   /* of each kind, mixed sizes */
 void send_out(unsigned count); /* from the capturing end: outgoing there */
 int arrived(void);	       /* how many frames injected at the capturing end came to gen0 */
-void await_carrier(void); /* until gen0 says that its peer is up */
+void await_carrier(void);      /* until gen0 says that its peer is up */
 void frames_open(void);
 
 /* frames.c: packets as they come, added up. */
