@@ -141,7 +141,13 @@ def pcapy_ours(way: str, backend: str) -> Mode:
 
 
 def ring(way: str, backend: str) -> Mode:
-    shown = "read(1024)" if way == "read" else "iterator"
+    shown = {
+        "read": "read(1024)",
+        "iter": "iterator",
+        "batches": "batches()",
+        "views": "batches(copy=False)",
+        "flows": "flows()",
+    }[way]
     return python(way, "", f"{backend}:v1", f"Ring {shown}, {backend}")
 
 

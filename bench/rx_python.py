@@ -128,9 +128,49 @@ def iterate(ring: Any, verdict: Verdict | None) -> Callable[[], int]:
     return go
 
 
+def batches(ring: Any, verdict: Verdict | None, **options: bool) -> Callable[[], int]:
+    def go() -> int:
+        n = 0
+        try:
+            for batch in ring.batches(**options):
+                if verdict:
+                    for _, data in batch:
+                        verdict.look(data)
+                n += len(batch)
+        except KeyboardInterrupt:
+            pass
+        return n
+
+    return go
+
+
+def views(ring: Any, verdict: Verdict | None) -> Callable[[], int]:
+    return batches(ring, verdict, copy=False)
+
+
+def flows(ring: Any, verdict: Verdict | None) -> Callable[[], int]:
+    if verdict:  # the columns hold no sequence numbers; the bytes come the same way
+        return batches(ring, verdict)
+
+    def go() -> int:
+        n = 0
+        try:
+            for columns in ring.flows():
+                n += len(columns)
+        except KeyboardInterrupt:
+            pass
+        return n
+
+    return go
+
+
+# Ways of a Ring; the others are pcapy's.
+RING = {"read": read_batch, "iter": iterate, "batches": batches, "views": views, "flows": flows}
+
+
 def main() -> None:
     p = argparse.ArgumentParser()
-    p.add_argument("way", choices=["loop", "fields", "next", "read", "iter"])
+    p.add_argument("way", choices=["loop", "fields", "next", *RING])
     p.add_argument("source")
     p.add_argument("--module", default="pcapy")
     p.add_argument("--snaplen", type=int, default=65535)
@@ -138,12 +178,12 @@ def main() -> None:
     a = p.parse_args()
 
     verdict = Verdict() if a.verify else None
-    if a.way in ("read", "iter"):
+    if a.way in RING:
         import pfring  # the peer's process must not load it
 
         # latency: packets may be held back as long as the peer's to_ms of 100 allows.
         source: Any = pfring.open(a.source, snaplen=a.snaplen, latency=0.1)
-        go = {"read": read_batch, "iter": iterate}[a.way](source, verdict)
+        go = RING[a.way](source, verdict)
     else:
         source = importlib.import_module(a.module).open_live(a.source, a.snaplen, 1, 100)
         go = {"loop": loop, "fields": fields, "next": next_packet}[a.way](source, verdict)

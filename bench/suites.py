@@ -14,6 +14,7 @@ import modes as m
 from experiments import (
     AddedCost,
     AddedOnTwoCores,
+    Analysis,
     Burst,
     CallCost,
     Delivery,
@@ -182,6 +183,48 @@ def _file_iter() -> Bench:
     return Bench("file-iter", "Reading 1M x 64 B", FileRead(), modes, [Case(64)], goals)
 
 
+def _talkers() -> Bench:
+    ways = [
+        ("pcapy-ng + struct", "struct"),
+        ("ring.flows() + Talkers", "flows"),
+        ("ring.flows() + NumPy alone", "numpy"),
+        ("scapy PcapReader", "scapy"),
+    ]
+    modes = [program(name, "bench/rx_talkers.py", way) for name, way in ways]
+    text = "10M packets by protocol and talkers, time of"
+    goals = [
+        Goal(6, f"{text} pcapy-ng + struct", modes[1].name, modes[0].name, 1 / 30),
+        Goal(6, f"{text} scapy", modes[1].name, modes[3].name, 1 / 1000),
+    ]
+    title = "Counting 10M packets of a capture file by protocol and talkers"
+    return Bench(
+        *("file-talkers", title, Analysis(10_000_000), modes, [Case(60)], goals), repetitions=5
+    )
+
+
+def _columns() -> Bench:
+    ways = [("struct + Counter", "struct"), ("batch.flows()", "flows"), ("and to_arrow()", "arrow")]
+    modes = [program(name, "bench/rx_columns.py", way) for name, way in ways]
+    # 60 million packets a second.
+    goals = [Goal(6, "flows() of a batch in memory, ns a packet", modes[1].name, None, 1000 / 60)]
+    title = "Parsing packets in memory into columns"
+    return Bench("columns", title, Analysis(1_000_000), modes, [Case(60)], goals)
+
+
+def _batches() -> Bench:
+    peer = m.pcapy_ng("loop")
+    ways = ("batches", "views", "flows")
+    modes = [peer, *(m.ring(w, b) for w in ways for b in ("packet", "bpf"))]
+    goals = [
+        Goal(6, f"batches(copy=False), {b}:, {label}, of pcapy-ng's loop", name, peer.name, 0.1, i)
+        for b in ("packet", "bpf")
+        for name in [m.ring("views", b).name]
+        for i, label in enumerate(("100 kpps", "500 kpps"))
+    ]
+    title = "Receiver CPU in Python: batches"
+    return Bench("python-batches", title, ReceiverCpu(), modes, [SMALL, FAST, LARGE], goals)
+
+
 def _import() -> Bench:
     modes = [
         program(f"import {x}", "-c", f"import {x}") for x in ("pcapy", "pfring", "pfring.pcapy")
@@ -306,7 +349,10 @@ def catalogue() -> dict[str, Bench]:
         _python_way("loop", 0.6, "counting callback"),
         _python_way("next", 0.5, "next()"),
         _python_way("fields", 0.4, "callback with getts and getlen"),
+        _batches(),
         _file_iter(),
+        _columns(),
+        _talkers(),
         _import(),
         _memory(),
         *_tcpdump(),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import random
 import struct
 import subprocess
 import sys
@@ -23,7 +24,7 @@ CACHE = ROOT / ".cache" / "bench"
 PCAPY_NG = "pcapy-ng==2.1.0"
 # What pyproject.toml asks for, to build and to run.
 BUILD_NEEDS = ["scikit-build-core>=0.10", "pybind11>=2.13"]
-NEEDS = ["typer>=0.12", "rich>=13"]
+NEEDS = ["typer>=0.12", "rich>=13", "numpy>=1.22", "pyarrow>=14", "scapy>=2.5"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Workshop:
         self._call("cmake", "--build", str(build), "-j", "2")
 
     def build_python(self) -> None:
-        stamp, tree = self.venv / "pfring.tree", self._tree()
+        stamp, tree = self.venv / "pfring.tree", self._tree() + " ".join(NEEDS)
         if stamp.exists() and stamp.read_text() == tree:
             return
         if not self.python.exists():
@@ -108,6 +109,32 @@ class Workshop:
                     second, micro = divmod(i, 1_000_000)
                     f.write(struct.pack("=IIII", 1_700_000_000 + second, micro, size, size))
                     f.write(frame)
+            path.with_suffix(".new").rename(path)
+        return path
+
+    def traffic(self, packets: int) -> Path:
+        """TCP and UDP of 1,000 hosts in 60-byte frames, as a classic pcap file."""
+        path, period = CACHE / f"{packets}-traffic.pcap", 100_000
+        if not path.exists():
+            CACHE.mkdir(parents=True, exist_ok=True)
+            dice, records = random.Random(6), []
+            for i in range(min(period, packets)):
+                src, dst = (0x0A000000 + int(1000 * dice.random() ** 3) for _ in "sd")
+                proto = 6 if dice.random() < 0.7 else 17
+                ip = struct.pack(
+                    "!BBHHHBBHII", 0x45, 0, 46, i & 0xFFFF, 0x4000, 64, proto, 0, src, dst
+                )
+                rest = struct.pack(
+                    "!HHIIBBHHH", dice.randrange(1024, 65536), 443, i, 0, 80, 16, 0, 0, 0
+                )
+                frame = b"\x02" + bytes(11) + b"\x08\0" + ip + rest
+                head = struct.pack("=IIII", 1_700_000_000, i, 60, 60)
+                records.append(head + frame.ljust(60, b"\0"))
+            block = b"".join(records)
+            with path.with_suffix(".new").open("wb") as f:
+                f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+                for _ in range(max(1, packets // period)):
+                    f.write(block)
             path.with_suffix(".new").rename(path)
         return path
 
