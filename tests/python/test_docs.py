@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pfring
+import pytest
 import typer.main
 from pfring.cli.app import app
 
@@ -41,6 +42,36 @@ def test_every_member_of_ring_is_documented() -> None:
     text = (DOCS / "python.md").read_text()
     members = [name for name in dir(pfring.Ring) if not name.startswith("_")]
     assert [name for name in members if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_reference_is_made_of_the_docstrings() -> None:
+    from pfring.reference import page
+
+    hint = "make it anew: python -m pfring.reference > docs/reference.md"
+    assert (DOCS / "reference.md").read_text() == page(), hint
+
+
+def test_everything_public_says_what_it_is() -> None:
+    from pfring.reference import page
+
+    silent = [x for x in page().split("\n## ")[1:] if re.fullmatch(r"\S+\n*", x)]
+    assert silent == []
+
+
+def test_the_examples_that_need_no_device_run(
+    trace_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trace.pcap").symlink_to(trace_file)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "python.md").read_text(), re.M | re.S)
+    ran = 0
+    for block in blocks:
+        code = compile(block, "python.md", "exec")  # all of them are Python
+        if '"eth0"' not in block:
+            exec(code, {})
+            ran += 1
+    assert ran >= 1
+    assert len(blocks) >= 4
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -129,6 +129,58 @@ def capture(
 
 
 @app.command()
+def top(
+    expression: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILTER", help="pcap-filter(7); the words are joined."),
+    ] = None,
+    interface: Annotated[
+        str, typer.Option("-i", "--interface", help="Device: eth0, packet:eth0@2 ...")
+    ] = ...,  # type: ignore[assignment]
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+    count: Annotated[int | None, typer.Option("-c", "--count", min=1, help="Looks.")] = None,
+) -> None:
+    """Watch a device: rate, drops, ring fill, protocols and hosts. Ctrl-C ends.
+
+    A screen on a terminal; a tab-separated line per interval when piped.
+    """
+    from . import top as command
+
+    options = command.Options(interface, " ".join(expression or []) or None, interval, count)
+    raise typer.Exit(command.run(options))
+
+
+@app.command()
+def stats(
+    expression: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILTER", help="pcap-filter(7); the words are joined."),
+    ] = None,
+    interface: Annotated[
+        str | None, typer.Option("-i", "--interface", help="Device: eth0, packet:eth0@2 ...")
+    ] = None,
+    read: Annotated[Path | None, typer.Option("-r", "--read", help="A capture file.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Seconds of a live run; default: until Ctrl-C.")
+    ] = None,
+    rows: Annotated[int, typer.Option("--top", min=1, help="Rows of each table.")] = 10,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it, too: a file name with .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Tell what is in a capture file, or goes over a device: totals, protocols, hosts."""
+    from . import stats as command
+
+    if (interface is None) == (read is None):
+        raise typer.BadParameter("give either -i DEVICE or -r FILE")
+    if plot is not None and plot.suffix.lower() not in command.PICTURES:
+        raise typer.BadParameter(f"--plot draws {', '.join(command.PICTURES)}")
+    source = interface if interface is not None else read or ""
+    words = " ".join(expression or []) or None
+    raise typer.Exit(command.run(command.Options(source, words, duration, rows, plot)))
+
+
+@app.command()
 def devices() -> None:
     """List the interfaces, and which path a capture on each would take."""
     from . import devices as command

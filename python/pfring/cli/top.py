@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pfring top`: what goes over a device now; a screen for a person, lines for a program."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pfring
+
+from ..records import Stats
+from ..survey import Survey
+from . import FAILED, OK
+from .capture import _say, _Stop
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    source: str
+    filter: str | None
+    interval: float
+    count: int | None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One interval."""
+
+    survey: Survey
+    seconds: float
+    drops: int
+    stats: Stats
+
+    @property
+    def rate(self) -> float:
+        """Packets per second, with those that were dropped."""
+        return (self.survey.packets + self.drops) / self.seconds
+
+    @property
+    def mbits(self) -> float:
+        """Megabits per second of what was captured."""
+        return self.survey.bytes * 8 / self.seconds / 1e6
+
+    @property
+    def fill(self) -> float:
+        """Share of the ring that holds packets."""
+        return self.stats.queued_bytes / max(1, self.stats.ring_bytes)
+
+
+def _moment(ring: pfring.Ring, stop: _Stop, interval: float, before: Stats) -> Moment:
+    survey, start = Survey(), time.monotonic()
+    stats = before
+    while not stop.asked and (left := start + interval - time.monotonic()) > 0:
+        for flows in ring.flows(timeout=left):
+            survey.add(flows)
+            if stop.asked or time.monotonic() >= start + interval:
+                break
+    stats = ring.stats()
+    seconds = max(time.monotonic() - start, 1e-3)
+    return Moment(survey, seconds, stats.drop - before.drop, stats)
+
+
+def _line(moment: Moment) -> str:
+    talkers = moment.survey.talkers.top(1)
+    protocols = ",".join(f"{n}:{p}" for n, p, _ in moment.survey.protocols.top(3))
+    return "\t".join(
+        [
+            time.strftime("%H:%M:%S"),
+            f"{moment.rate:.0f}",
+            f"{moment.mbits:.3f}",
+            str(moment.drops),
+            f"{moment.fill:.3f}",
+            protocols or "-",
+            talkers[0].address if talkers else "-",
+        ]
+    )
+
+
+def _screen(ring: pfring.Ring, moment: Moment) -> RenderableType:
+    from rich.columns import Columns
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    head = Text()
+    head.append(f"{ring.source} by {ring.backend}  ", "bold")
+    head.append(f"{moment.rate:,.0f} packets/s  {moment.mbits:,.2f} Mbit/s  ")
+    head.append(f"{moment.drops:,} dropped", "bold red" if moment.drops else "green")
+    head.append(f" (in all {moment.stats.drop:,})  ring {moment.fill:.0%} full", "dim")
+    tables = []
+    hosts = [(t.address, t.packets, t.bytes) for t in moment.survey.talkers.top(_ROWS)]
+    for what, rows in (("protocol", moment.survey.protocols.top(_ROWS)), ("host", hosts)):
+        table = Table(what, box=None, header_style="bold", min_width=36)
+        table.add_column("packets/s", justify="right")
+        table.add_column("Mbit/s", justify="right")
+        for name, packets, octets in rows:
+            rate = f"{packets / moment.seconds:,.0f}"
+            table.add_row(name, rate, f"{octets * 8 / moment.seconds / 1e6:,.3f}")
+        tables.append(table)
+    return Group(head, Text(""), Columns(tables, padding=(0, 4)), Text("\nCtrl-C ends", "dim"))
+
+
+def _watch(ring: pfring.Ring, options: Options, stop: _Stop) -> None:
+    stats, done = ring.stats(), 0
+    if not sys.stdout.isatty():
+        print("time\tpackets/s\tMbit/s\tdropped\tfill\tprotocols\ttop host", flush=True)
+        while not stop.asked and done != options.count:
+            moment = _moment(ring, stop, options.interval, stats)
+            stats, done = moment.stats, done + 1
+            print(_line(moment), flush=True)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+        while not stop.asked and done != options.count:
+            moment = _moment(ring, stop, options.interval, stats)
+            stats, done = moment.stats, done + 1
+            live.update(_screen(ring, moment), refresh=True)
+
+
+def run(options: Options) -> int:
+    """Watch until Ctrl-C; returns the exit code."""
+    stop = _Stop()
+    with stop.handling():
+        try:
+            with pfring.open(options.source, options.filter) as ring:
+                stop.ring = ring
+                _watch(ring, options, stop)
+        except BrokenPipeError:
+            return OK  # whoever read our output has seen enough
+        except (OSError, ValueError, ImportError) as error:
+            _say(getattr(error, "strerror", None) or str(error))
+            return FAILED
+    return OK
