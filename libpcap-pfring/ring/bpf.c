@@ -18,10 +18,11 @@
 #define MAX_EBPF 28000 /* the longest classic program, translated, and the capture */
 #define GSO_FRAME (65535u + 18)
 /* Where nothing else is asked for: room for a burst of 100,000 small packets, wherever it comes. */
-#define BUDGET (12u << 20)
+#define BUDGET (11u << 20)
 #define BUDGET_PER_CPU (512u << 10)
 #define LARGEST (1u << 30)
-#define SPARE_BYTES (1u << 20)
+#define SPARE_BYTES (4u << 20) /* of the ring for filters without privilege; libpcap has 2 */
+#define SPARE_MOST (64u << 20)
 #define STRAGGLER_NS 250000000u /* far beyond the time that a program can be on its way */
 
 static const struct pfri_ops classic_ops;
@@ -283,8 +284,7 @@ static void open_spare(struct pfri_ring *r, struct pfri_bpf *b)
 
 	if (r->prog.len || b->spare.map || (r->opt.flags & PF_RING_USERSPACE_BPF))
 		return;
-	if (!asked || asked > SPARE_BYTES)
-		r->opt.buffer_bytes = SPARE_BYTES;
+	r->opt.buffer_bytes = !asked ? SPARE_BYTES : asked < SPARE_MOST ? asked : SPARE_MOST;
 	if (pfri_tp3_open(r, &b->afp, &b->spare))
 		pfri_tp3_close(&b->spare); /* then filters run in user space on that day */
 	r->opt.buffer_bytes = asked;

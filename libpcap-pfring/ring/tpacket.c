@@ -28,7 +28,11 @@
 #define MAX_GSO_FRAME (65535 + 14 + 8)
 #define SMALL_BLOCK (16u << 10)
 #define LARGE_BLOCK (256u << 10)
-#define DEFAULT_BYTES (8u << 20) /* a short retire time spends blocks that are not full */
+/*
+ * A short retire time spends blocks that hardly hold anything: of 72 KiB each,
+ * these last for half a second in which nobody reads a trickle.
+ */
+#define DEFAULT_BYTES (16u << 20)
 #define BATCHED_BYTES (4u << 20)
 #define MOST_BYTES (2u << 30) /* the kernel counts a ring's bytes in 32 bits */
 #define DEFAULT_RETIRE 2      /* ms; a packet waits at most twice that */
