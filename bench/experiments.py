@@ -87,6 +87,27 @@ class ReceiverCpu:
         return Sample(spent / sent, sent, got.packets)
 
 
+class ServiceTime:
+    """CPU nanoseconds per packet that the program got, at a rate above what it can follow.
+
+    Its inverse is the highest rate that can last without loss, whatever the size of the
+    buffer: a search for that rate would measure the buffer first.
+    """
+
+    unit, better, queues = "ns/packet", "low", 1
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        count = case.rate // (5 if quick else 1)
+        with _start(lab, shop, mode, case) as receiver:
+            start = receiver.cpu_at_rest(1.0)
+            before = lab.delivered()
+            lab.generate("paced", count, case.size, case.rate)
+            sent = lab.delivered() - before
+            spent = receiver.cpu_at_rest(120) - start
+            got = mode.verdict(receiver.stop())
+        return Sample(spent / max(1, got.packets), sent, got.packets)
+
+
 class AddedCost:
     """CPU nanoseconds per frame on the core that sends and runs the peer's receive path."""
 

@@ -151,6 +151,15 @@ def ring(way: str, backend: str) -> Mode:
     return python(way, "", f"{backend}:v1", f"Ring {shown}, {backend}")
 
 
+def scapy(way: str, over_ours: bool) -> Mode:
+    def argv(shop: Workshop, _case: Case, _verify: bool) -> list[str]:
+        line = [str(shop.python), "bench/rx_scapy.py", way]
+        return [*line, "--pfring"] if over_ours else line
+
+    name = f"scapy {way}, pfring" if over_ours else f"scapy {way}"
+    return Mode(name, argv, can_verify=False)
+
+
 def tcpdump(over_ours: bool, *more: str) -> Mode:
     def argv(_shop: Workshop, case: Case, _verify: bool) -> list[str]:
         line = ["tcpdump", "-i", "v1", "-n", "-w", "/dev/null", *more]

@@ -24,6 +24,7 @@ from experiments import (
     ImportTime,
     LosslessRate,
     ReceiverCpu,
+    ServiceTime,
     StartUp,
     TcpThroughput,
     program,
@@ -338,6 +339,25 @@ def _kernel_cost() -> Bench:
     return Bench("kernel-cost", title, GuestCost(), modes, cases, goals, repetitions=1)
 
 
+def _scapy() -> list[Bench]:
+    made = []
+    for way, times in (("count", 20), ("lfilter", 20), ("src", 4), ("summary", 1)):
+        pair = [m.scapy(way, False), m.scapy(way, True)]
+        ours, peer = pair[1].name, pair[0].name
+        cases = [SMALL, Case(512, RATE)] if way == "count" else [SMALL]
+        goals = [
+            Goal(6, f"sniff, {way}, {case}, time a packet, of scapy's", ours, peer, 1 / times, i)
+            for i, case in enumerate(cases)
+        ]
+        title = f"scapy sniff(store=0), {way}: time a packet under full load"
+        made.append(Bench(f"scapy-{way}", title, ServiceTime(), pair, cases, goals, repetitions=5))
+    pair = [m.scapy("count", False), m.scapy("count", True)]
+    kept = Goal(6, "burst of 100,000 into sniff, kept", pair[1].name, None, 1e5, 0, False)
+    title = "Kept of 100,000 frames while scapy's sniff is stopped"
+    made.append(Bench("scapy-burst", title, Burst(), pair, [Case(60)], [kept], repetitions=3))
+    return made
+
+
 def catalogue() -> dict[str, Bench]:
     benches = [
         _c_count(),
@@ -356,6 +376,7 @@ def catalogue() -> dict[str, Bench]:
         _import(),
         _memory(),
         *_tcpdump(),
+        *_scapy(),
         _overlay_added(),
         _tcpdump_headers(),
         _calls(),
