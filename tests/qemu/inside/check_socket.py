@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from frames import numbered
 from pfsock import (
+    ABI,
     ADDR,
     CHANNELS,
     DIRECTION,
@@ -48,7 +49,7 @@ RING_STRIDE = 8192 + 270336
 def test_family_27_answers_with_our_abi_and_version() -> None:
     with Ring("lo", caplen=100, lanes=2, size=100_000) as ring:
         abi, version, slots, mode, caplen, lanes, data, stride = ring.info()
-        assert (abi, version, slots, mode, caplen, lanes) == (1, 0x050404, 4096, 0, 100, 2)
+        assert (abi, version, slots, mode, caplen, lanes) == (ABI, 0x050404, 4096, 0, 100, 2)
         assert data == 131072
         assert stride == RING_STRIDE + data
         assert ring.number(VERSION) == 0x050404

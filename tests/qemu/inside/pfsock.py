@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import re
 import select
 import socket
 import struct
@@ -39,6 +40,9 @@ RX_TX, RX_ONLY, TX_ONLY = 0, 1, 2
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 VLAN, GSO, CSUM, TS_HW, CSUM_OK, DEFRAG = 1, 2, 4, 8, 16, 32
 OUTGOING = 4
+
+_HEADER = Path(__file__).resolve().parents[3] / "kernel" / "uapi" / "pf_ring.h"
+ABI = int(re.findall(r"#define PF_RING_ABI_VERSION +(\d+)", _HEADER.read_text("utf-8"))[0])
 
 libc = ctypes.CDLL(None, use_errno=True)
 
