@@ -22,7 +22,10 @@ def install_pcapy() -> None:
 
 
 def install_pypcap() -> None:
-    """Make `import pcap` mean pfring.pypcap from now on, in this process; the same holds."""
+    """Make `import pcap` mean pfring.pypcap from now on, in this process.
+
+    As with install_pcapy(), call it before anything imports pcap.
+    """
     from . import pypcap
 
     _stand_in("pcap", pypcap)
