@@ -8,6 +8,7 @@ not a skip: a level that did not run has shown nothing.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,13 @@ import pytest
 from pfring.lab import capfile, netns
 from pfring.lab.netns import Wire
 from pfring.lab.trace import Trace, mixed_trace
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _control_c_is_heard() -> None:
+    """A shell's background job ignores SIGINT, and so would the programs that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

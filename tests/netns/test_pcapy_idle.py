@@ -62,7 +62,10 @@ def test_control_c_ends_an_idle_call(wire: Wire, read: str, to_ms: int) -> None:
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (out, err, process.returncode) == ("interrupted (0, 0, 0)\n", "", 0)
 
 
