@@ -98,6 +98,7 @@ class RingSocket(SuperSocket):
     auxdata_available = True
     listens: ClassVar[bool] = False
     kind: ClassVar[str]
+    select: Any
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         sock = object.__new__(cls)
@@ -205,16 +206,6 @@ class RingSocket(SuperSocket):
     def _expanded(self) -> Iterable[RingSocket | SuperSocket]:
         return (self,)
 
-    @staticmethod
-    def select(sockets: list[Any], remain: float | None = conf.recv_poll_rate) -> list[Any]:
-        """Return the sockets that have something; waits up to remain seconds, None for ever."""
-        # sniff() and its pipe, which only ends a wait: as long as packets are here, no system call.
-        one: Any = sockets[0] if len(sockets) == 1 or isinstance(sockets[-1], ObjectPipe) else None
-        alone = isinstance(one, RingSocket) and len(sockets) < 3
-        if alone and one._feed.pending() and (not isinstance(one, L3) or len(one.send_socks) < 2):
-            return [one]
-        return _select_all(sockets, remain)
-
     def fileno(self) -> int:
         """Return a descriptor that is readable as long as there is a packet to receive."""
         if self.closed:
@@ -290,6 +281,32 @@ def _select_all(sockets: list[Any], remain: float | None) -> list[Any]:
         # A ring's descriptor may speak for packets that its filter then refuses.
         if left is not None and left <= 0:
             return []
+
+
+class _Select:
+    """RingSocket.select: wait for packets on sockets of ours and of others.
+
+    It is a value of its own because sniff() warns of a mixture unless all have equal ones. Ours
+    serves others and theirs serves us (by fileno()), so that there is nothing to warn of.
+    """
+
+    def __call__(self, sockets: list[Any], remain: float | None = conf.recv_poll_rate) -> list[Any]:
+        """Return the sockets that have something; waits up to remain seconds, None for ever."""
+        # sniff() and its pipe, which only ends a wait: as long as packets are here, no system call.
+        one: Any = sockets[0] if len(sockets) == 1 or isinstance(sockets[-1], ObjectPipe) else None
+        alone = isinstance(one, RingSocket) and len(sockets) < 3
+        if alone and one._feed.pending() and (not isinstance(one, L3) or len(one.send_socks) < 2):
+            return [one]
+        return _select_all(sockets, remain)
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is SuperSocket.select
+
+    def __hash__(self) -> int:
+        return hash(SuperSocket.select)
+
+
+RingSocket.select = _Select()
 
 
 class _Signal:
