@@ -24,7 +24,13 @@ def install(*, lazy: bool = True, buffer: int | None = None) -> None:
 
     Calling it again changes the options for sockets opened from then on.
     """
-    from . import backend
+    try:
+        from . import backend
+    except ModuleNotFoundError as e:
+        if e.name != "scapy":
+            raise
+        text = "pfring.scapy.install() needs scapy: pip install scapy"
+        raise ModuleNotFoundError(text, name=e.name) from None
 
     backend.install(lazy=lazy, buffer=buffer)
 
