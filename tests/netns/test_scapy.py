@@ -84,6 +84,22 @@ def test_sniff_sees_every_frame_and_its_time(inside: Wire) -> None:
     assert [p.summary() for p in packets] == [Ether(f).summary() for f in frames]
 
 
+def test_times_are_in_order_and_between_sending_and_receiving(inside: Wire) -> None:
+    frames = some(300).frames
+    sniffer = started(iface="cap0", count=len(frames))
+    pfring.scapy.uninstall()  # sockets that are open go on
+    before = time.time()
+    with Replay(inside, frames) as replay:
+        replay.send(rate=20_000)
+    times = [p.time for p in finished(sniffer)]
+    assert len(times) == len(frames)
+    assert times == sorted(times)
+    assert before <= times[0]
+    assert times[-1] <= time.time()
+    # Finer than microseconds, as far as a float holds that.
+    assert any(abs(t * 1e6 - round(t * 1e6)) > 0.2 for t in times)
+
+
 def test_a_burst_of_a_hundred_thousand_is_kept_with_the_defaults(inside: Wire) -> None:
     ether = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
     ip = IP(src="10.0.0.1", dst="10.1.1.1")
