@@ -57,3 +57,19 @@ def wire() -> Iterator[Wire]:
     """Two silent namespaces of this test alone: send on gen0 in wire.tx, read cap0 in wire.rx."""
     with Wire() as made:
         yield made
+
+
+@pytest.fixture
+def limit() -> Iterator[None]:
+    """End a test that waits for two minutes, whatever it waits in."""
+
+    def over(number: int, frame: object) -> None:
+        raise TimeoutError("the test waited for two minutes")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(120)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
