@@ -26,7 +26,7 @@ def ask(text):
 
 
 # The kernel asks, scapy answers as the peer, a sniffer looks on.
-sniffer = AsyncSniffer(iface="tun0", count=2, timeout=LIMIT, started_callback=lambda: ask(b"one"))
+sniffer = AsyncSniffer(iface="tun0", count=2, started_callback=lambda: ask(b"one"))
 sniffer.start()
 asked = tun.recv()
 tun.send(IP(src="10.5.0.2", dst="10.5.0.1") / UDP(sport=4001, dport=5000) / b"two")
