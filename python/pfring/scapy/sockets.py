@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NoReturn, cast
 
+from scapy.arch.linux import L3PacketSocket
 from scapy.automaton import ObjectPipe
 from scapy.config import conf
 from scapy.data import ETH_P_ALL, MTU
@@ -246,9 +247,20 @@ class RingSocket(SuperSocket):
 def _flat(sockets: list[Any]) -> Iterator[Any]:
     for sock in sockets:
         if isinstance(sock, L3):
-            yield from sock.send_socks.values()
+            yield from list(sock.send_socks.values())  # another thread may send
         else:
             yield sock
+
+
+def _answer(asked: list[Any], ready: list[Any]) -> list[Any]:
+    """Name only sockets that were asked about, to scapy 2.5, which knows no others."""
+    if L3PacketSocket.select is not SuperSocket.select:
+        return ready
+    for parent in asked:
+        if isinstance(parent, L3):
+            parent.turns = [s for s in ready if s is not parent and s in parent.send_socks.values()]
+            ready = [parent if s in parent.turns else s for s in ready]
+    return ready
 
 
 def _select_all(sockets: list[Any], remain: float | None) -> list[Any]:
@@ -277,7 +289,7 @@ def _select_all(sockets: list[Any], remain: float | None) -> list[Any]:
                 if not isinstance(sock, RingSocket):
                     ready.add(id(sock))
         if ready:
-            return [sock for sock in flat if id(sock) in ready]
+            return _answer(sockets, [sock for sock in flat if id(sock) in ready])
         # A ring's descriptor may speak for packets that its filter then refuses.
         if left is not None and left <= 0:
             return []
@@ -363,11 +375,14 @@ class L3(RingSocket):
 
     def _open(self, *args: Any, **kwargs: Any) -> None:
         self.send_socks: dict[Any, Any] = {}
+        self.turns: list[L3] = []  # who receives next in our name (see _answer)
         super()._open(*args, **kwargs)
         self.filter = kwargs.get("filter", args[3] if len(args) > 3 else None)
         self.send_socks = {self.iface: self}
 
     def recv(self, x: int = MTU, **kwargs: Any) -> Packet | None:
+        if self.turns:
+            return self.turns.pop(0).recv(x, **kwargs)
         packet = super().recv(x, **kwargs)
         if packet and self.lvl == 2:
             packet.payload.time = packet.time
