@@ -25,6 +25,9 @@ PROFILE = Path("/etc/apparmor.d/usr.bin.tcpdump")
 ADDITIONS = Path("/etc/apparmor.d/local/usr.bin.tcpdump")
 BEGIN, END = "# pfring begin", "# pfring end"
 NAMES = ("libpcap.so.0.8", "libpcap.so.1")
+# Its cache of the names inside files knows them by inode, size and second of change: a file that
+# took another's inode in the same second would bear the other's name.
+FRESH = ["--ignore-aux-cache"]
 
 
 class Trouble(Exception):
@@ -45,11 +48,11 @@ def install(prefix: Path) -> Iterator[str]:
         yield f"copied   {folder}"
         LINKER.write_text(f"{folder}\n")
         yield f"wrote    {LINKER}"
-    _run([ldconfig])
+    _run([ldconfig, *FRESH])
     for name in NAMES:
         if (first := first_of(name, ldconfig)).parent != folder:
             LINKER.unlink()
-            _run([ldconfig])
+            _run([ldconfig, *FRESH])
             raise Trouble(f"the linker prefers {first}; another file names its folder first")
     yield "ran      ldconfig"
     if PROFILE.exists():
@@ -72,7 +75,7 @@ def remove(prefix: Path) -> Iterator[str]:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # unless somebody else keeps something there
             yield f"removed  {folder}"
-    _run([ldconfig])
+    _run([ldconfig, *FRESH])
     yield "ran      ldconfig"
     if ADDITIONS.exists() and BEGIN in ADDITIONS.read_text():
         _write_additions([])

@@ -21,9 +21,9 @@ from support.overlay import SYSTEM, Way, environment
 RESULT = re.compile(r"^ {4}(\S.*?) *: (passed|skipped|TEST FAILED)", re.MULTILINE)
 
 
-def suite(folder: Path, way: Way) -> dict[str, str]:
+def suite(source: Path, folder: Path, way: Way) -> dict[str, str]:
     """Run the whole suite; return each test's end."""
-    shutil.copytree(upstream("tcpdump") / "tests", folder / "tests")
+    shutil.copytree(source / "tests", folder / "tests")
     # What configure would have found of the installed program: it was built with OpenSSL.
     (folder / "config.h").write_text("#define HAVE_LIBCRYPTO 1\n")
     # tcpdump's words are compared, too: nothing of ours among them.
@@ -43,8 +43,9 @@ def suite(folder: Path, way: Way) -> dict[str, str]:
 
 def test_the_same_tests_pass_and_fail(tmp_path: Path) -> None:
     ways = {"system": SYSTEM, "ours": Way("LD_LIBRARY_PATH", "")}
+    source = upstream("tcpdump")
     with ThreadPoolExecutor() as pool:
-        system, ours = pool.map(lambda name: suite(tmp_path / name, ways[name]), ways)
+        system, ours = pool.map(lambda name: suite(source, tmp_path / name, ways[name]), ways)
     assert len(system) > 500
     assert list(system.values()).count("passed") > 500
     assert ours == system

@@ -127,6 +127,7 @@ def debian_kernel() -> Kernel:
                 run("apt-get", "download", f"linux-image-{release}", cwd=Path(scratch))
                 (package,) = Path(scratch).glob("*.deb")
                 fresh = CACHE / f"{release}.new"
+                CACHE.mkdir(parents=True, exist_ok=True)
                 shutil.rmtree(fresh, ignore_errors=True)
                 run("dpkg-deb", "-x", package, fresh)
                 run("depmod", "-b", fresh, release)
