@@ -192,17 +192,21 @@ static u_int32_t watermark(const struct pfri_ring *r, const struct pfri_bpf *b)
 	return (u_int32_t)(r->watermark == DEFAULT_POLL_WATERMARK || bytes > most ? most : bytes);
 }
 
-/* Sleeps until a lane holds bytes, at most ms. As pfri_ops.poll. */
+/*
+ * Sleeps until a lane holds bytes, at most ms. As pfri_ops.poll. An old wake-up
+ * must not end it: one that comes between draining and arming belongs to a
+ * packet that arming sees.
+ */
 static int sleep_until(struct pfri_ring *r, struct pfri_bpf *b, u_int32_t bytes, int ms)
 {
 	int rc;
 
+	pfri_maps_drain_wake(&b->maps);
 	if (!pfri_lanes_arm(&b->maps.lanes, bytes))
 		return 1;
 	rc = pfri_afp_poll(r, &b->afp, b->maps.at.wake_fd, ms);
 	pfri_lanes_disarm(&b->maps.lanes);
-	if (!r->select_used)
-		pfri_maps_drain_wake(&b->maps);
+	pfri_maps_drain_wake(&b->maps);
 	return rc;
 }
 
@@ -232,9 +236,8 @@ static int look(struct pfri_ring *r, struct pfri_bpf *b)
 	return 1;
 }
 
-int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms)
+static int wait_for_packets(struct pfri_ring *r, struct pfri_bpf *b, int timeout_ms)
 {
-	struct pfri_bpf *b = pfri_bpf_of(r);
 	int hold = shorter(timeout_ms, hold_ms(r)), rc;
 	bool busy = b->taken >= BUSY_FROM && hold;
 	u_int64_t until;
@@ -267,6 +270,17 @@ int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms)
 			return rc;
 	}
 	return 1;
+}
+
+int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	int rc = wait_for_packets(r, b, timeout_ms);
+
+	/* The sleep took the descriptor's wake-ups; a select() that follows needs them. */
+	if (rc && r->select_used)
+		look(r, b);
+	return rc;
 }
 
 int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)

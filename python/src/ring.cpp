@@ -168,7 +168,6 @@ static std::unique_ptr<Ring> open_ring(const std::string &source, const py::obje
 	ring->backend = pfring_get_backend(handle, &why);
 	ring->why = why;
 	ring->linktype = pfring_get_link_type(handle);
-	ring->fd = pfring_get_selectable_fd(handle);
 	ring->snaplen = snaplen == 0 || snaplen > MAX_CAPLEN ? MAX_CAPLEN : snaplen;
 	try {
 		if (!filter.is_none())
@@ -378,6 +377,12 @@ void register_ring(py::module_ &m)
 			"fileno",
 			[](Ring &r) {
 				r.check_open();
+				/* Not before: keeping it true to its word costs every read. */
+				if (r.fd < 0)
+					call(r, [&r](pfring *p) {
+						r.fd = pfring_get_selectable_fd(p);
+						return 0;
+					});
 				if (r.fd < 0)
 					throw_error_text(
 						-EOPNOTSUPP,

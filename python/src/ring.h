@@ -22,7 +22,7 @@ struct Ring {
 	std::unique_ptr<Handle> handle;
 	std::string source, backend, why;
 	int linktype;
-	int fd;
+	int fd = -1; /* once fileno() was called */
 	unsigned snaplen;
 	int64_t timeout_ns; /* how long a read waits; WAIT_FOREVER */
 	bool eof = false;
