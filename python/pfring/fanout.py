@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .closing import Closing
 from .errors import Error
 from .fanout_worker import Job, run
 from .records import Stats
@@ -26,9 +27,6 @@ from .records import Stats
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from .batch import Batch
 
@@ -64,7 +62,7 @@ class _Worker:
         self.stats: Stats | None = None
 
 
-class Workers:
+class Workers(Closing):
     """An iterator over Results; `close()`, or the end of a `with`, stops the workers."""
 
     def __init__(self, job: Job, n: int, ordered: bool) -> None:
@@ -191,17 +189,6 @@ class Workers:
                 worker.process.kill()
                 worker.process.join()
             worker.alive = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<pfring.Workers {len(self.pids)} of {len(self._workers)} alive>"

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from . import _core
 from .batch import Batch
+from .closing import Closing
 from .errors import Closed
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import pyarrow
     import pyarrow.parquet
-    from typing_extensions import Self
 
 Format = Literal["pcap", "pcap_ns", "pcapng", "parquet"]
 
@@ -49,23 +47,7 @@ class PacketWriter(Protocol):
         """Finish the file. Closing twice is fine."""
 
 
-class _Closing:
-    def close(self) -> None:
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class Writer(_Closing):
+class Writer(Closing):
     """Writes pcap or pcapng files, one after the other if it rotates.
 
     rotate_bytes: the next file begins before this size is passed; None: no limit.
@@ -140,7 +122,7 @@ class Writer(_Closing):
         return f"<pfring.Writer {state}, {self.written:,} packets in {len(self.files)} files>"
 
 
-class ParquetWriter(_Closing):
+class ParquetWriter(Closing):
     """Writes Parquet, a row for each packet; needs pyarrow.
 
     columns: "packets" (time, lengths, interface, direction, VLAN, and the bytes as `data`) or

@@ -46,7 +46,7 @@ int Dumper::close()
 	return last != nullptr ? pfring_dump_close(last) : 0;
 }
 
-static pfring_dump_format format_of(const std::string &name)
+pfring_dump_format dump_format_of(const std::string &name)
 {
 	if (name == "pcap")
 		return PFRING_DUMP_PCAP;
@@ -61,7 +61,7 @@ static pfring_dump_format format_of(const std::string &name)
 static std::unique_ptr<Dumper> open_dumper(const py::object &where, int linktype, unsigned snaplen,
 					   const std::string &format)
 {
-	pfring_dump_format f = format_of(format);
+	pfring_dump_format f = dump_format_of(format);
 	std::string path = path_from_python(where);
 	pfring_dumper *file;
 	int err;

@@ -14,6 +14,9 @@
 
 #include "handle.h"
 
+/* From 'pcap', 'pcap_ns' or 'pcapng'; another name raises ValueError. */
+pfring_dump_format dump_format_of(const std::string &name);
+
 class Dumper : public PacketSink
 {
       public:

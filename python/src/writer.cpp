@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 
+#include "dumper.h"
 #include "errors.h"
 #include "handle.h"
 #include "paths.h"
@@ -243,24 +244,12 @@ class Rotation : public PacketSink
 	int64_t flushed_at = 0; /* or when the first packet since came */
 };
 
-pfring_dump_format format_of(const std::string &name)
-{
-	if (name == "pcap")
-		return PFRING_DUMP_PCAP;
-	if (name == "pcap_ns")
-		return PFRING_DUMP_PCAP_NS;
-	if (name == "pcapng")
-		return PFRING_DUMP_PCAPNG;
-	throw py::value_error("format must be one of 'pcap', 'pcap_ns', 'pcapng', not '" + name +
-			      "'");
-}
-
 std::unique_ptr<Rotation> make(const py::object &where, const std::string &format, int linktype,
 			       unsigned snaplen, uint64_t max_bytes, uint64_t max_ns, size_t keep,
 			       int64_t flush_ns)
 {
-	auto it = std::make_unique<Rotation>(path_from_python(where), format_of(format), linktype,
-					     snaplen, max_bytes, max_ns, keep, flush_ns);
+	auto it = std::make_unique<Rotation>(path_from_python(where), dump_format_of(format),
+					     linktype, snaplen, max_bytes, max_ns, keep, flush_ns);
 	int err;
 	{
 		py::gil_scoped_release release;

@@ -1,99 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bpf: when things go wrong, through the public calls: a full ring, a stopped
- * reader, filters that change under load, privileges that are missing or go
- * away, processes that die. After each the books balance.
+ * reader, filters that change under load, processes that die. After each the
+ * books balance.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "pfring.h"
-#include "wire.h"
-
-#define CAP_BPF_BIT 39
-#define HEADERS 42 /* Ethernet, IPv4, UDP */
-
-/* Frame i goes from port 5000 + i % flows to port 1000 + i % 3, its number behind the headers. */
-static size_t make_frame(u_char *f, u_int i, u_int flows, bool back)
-{
-	static const u_char head[HEADERS] = {2,	   0, 0,  0,  0, 1, 2, 0, 0,  0,  0, 2,	 8,  0,
-					     0x45, 0, 0,  86, 0, 0, 0, 0, 64, 17, 0, 0,	 10, 0,
-					     0,	   1, 10, 0,  0, 2, 0, 0, 0,  0,  0, 66, 0,  0};
-	u_int from = 5000 + i % flows, to = 1000 + i % 3;
-
-	memcpy(f, head, sizeof(head));
-	memset(f + HEADERS, 0, 100 - HEADERS);
-	if (back) {
-		f[29] = 2;
-		f[33] = 1;
-		from ^= to, to ^= from, from ^= to;
-	}
-	f[34] = (u_char)(from >> 8), f[35] = (u_char)from;
-	f[36] = (u_char)(to >> 8), f[37] = (u_char)to;
-	memcpy(f + HEADERS, &i, 4);
-	return 100;
-}
-
-static u_int number(const struct pfring_packet *p)
-{
-	u_int i = 0;
-
-	assert_int_equal(p->len, 100);
-	memcpy(&i, p->data + HEADERS, 4);
-	return i;
-}
-
-static void send_frames(int fd, u_int first, u_int n)
-{
-	u_char f[100];
-
-	for (u_int i = first; i < first + n; i++)
-		assert_int_equal(send(fd, f, make_frame(f, i, 64, false), 0), 100);
-}
-
-static pfring *open_bpf(const char *name, const struct pfring_open_options *more)
-{
-	struct pfring_open_options opts = {.sz = sizeof(opts)};
-	pfring *r;
-
-	if (more)
-		opts = *more;
-	r = pfring_open_opts(name, &opts);
-	if (!r)
-		fail_msg("%s: %s", name, pfring_last_error());
-	assert_int_equal(pfring_enable_ring(r), 0);
-	return r;
-}
-
-static struct pfring_stats64 stats(pfring *r)
-{
-	struct pfring_stats64 st = {.sz = sizeof(st)};
-
-	assert_int_equal(pfring_stats64(r, &st), 0);
-	return st;
-}
-
-static u_int64_t read_all(pfring *r)
-{
-	struct pfring_packet p[256];
-	u_int64_t got = 0;
-	int n;
-
-	while ((n = pfring_recv_batch(r, p, 256, 50)) > 0)
-		got += (u_int)n;
-	assert_int_equal(n, 0);
-	return got;
-}
+#include "numbered.h"
 
 static void test_a_ring_full_for_long_loses_only_what_it_says(void **state)
 {
@@ -259,189 +180,6 @@ static void test_filters_change_under_load_without_loss_or_a_wrong_packet(void *
 	assert_true(kinds[0] > 100 && kinds[1] > 100);
 	pfring_close(r);
 }
-
-/* In a child: drops the capability and runs what; its exit status is what's. */
-static int without(int capability, int (*what)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
-		struct __user_cap_data_struct d[2];
-
-		if (syscall(SYS_capget, &h, d))
-			_exit(99);
-		if (capability < 0) {
-			memset(d, 0, sizeof(d));
-		} else {
-			/* CAP_SYS_ADMIN stands for CAP_BPF, as before 5.8. */
-			d[capability / 32].effective &= ~(1u << capability % 32);
-			d[capability / 32].permitted &= ~(1u << capability % 32);
-			d[0].effective &= ~(1u << CAP_SYS_ADMIN);
-			d[0].permitted &= ~(1u << CAP_SYS_ADMIN);
-		}
-		if (syscall(SYS_capset, &h, d))
-			_exit(98);
-		_exit(what());
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static int open_bare(void)
-{
-	const char *why;
-	pfring *r = pfring_open("cap0", 0, 0);
-
-	if (!r || strcmp(pfring_get_backend(r, &why), "packet"))
-		return 1;
-	if (!strstr(why, "bpf") || !strstr(why, "CAP_BPF"))
-		return 2;
-	if (pfring_enable_ring(r))
-		return 3;
-	pfring_close(r);
-	r = pfring_open("bpf:cap0", 0, 0);
-	return r || errno != EPERM || !strstr(pfring_last_error(), "CAP_BPF") ? 4 : 0;
-}
-
-static void test_without_cap_bpf_a_bare_name_is_packet_and_says_why(void **state)
-{
-	(void)state;
-	assert_int_equal(without(CAP_BPF_BIT, open_bare), 0);
-}
-
-static void test_a_bare_name_is_bpf_where_it_can_be_had(void **state)
-{
-	const char *why;
-	pfring *r = pfring_open("cap0", 0, 0);
-
-	(void)state;
-	assert_non_null(r);
-	assert_string_equal(pfring_get_backend(r, &why), "bpf");
-	pfring_close(r);
-}
-
-static pfring *handed_down;
-static u_int already;
-
-/* Without any privilege now: the filter comes under load. */
-static int filter_late(void)
-{
-	struct pfring_packet p[64];
-	u_int expected = 0, wrong = 0, before = 0, after = 0;
-	const char *why;
-	int n, gen = (int)already; /* nobody here may open a socket any more */
-
-	wire_stay();
-	for (u_int i = 0; i < 30000; i += 30) {
-		send_frames(gen, i, 30);
-		if (i == 15000) {
-			if (pfring_set_bpf_filter(handed_down, "udp port 1000"))
-				return 10;
-			if (strcmp(pfring_get_backend(handed_down, &why), "packet") ||
-			    !strstr(why, "bpf"))
-				return 11;
-			before = expected;
-		}
-		if (i % 300)
-			continue;
-		while ((n = pfring_recv_batch(handed_down, p, 64, 0)) > 0)
-			for (int k = 0; k < n; k++) {
-				u_int num = number(&p[k]);
-
-				if (i >= 15000 && num % 3)
-					wrong++;
-				if (num % 3)
-					continue;
-				if (num != expected)
-					return 12;
-				expected += 3;
-			}
-	}
-	for (int quiet = 0; quiet < 5; quiet += n == 0) {
-		n = pfring_recv_batch(handed_down, p, 64, 20);
-		for (int k = 0; k < n; k++, expected += 3, after++)
-			if (number(&p[k]) != expected)
-				return 13;
-	}
-	if (wrong)
-		return 14;
-	if (expected != 30000)
-		return 15;
-	return stats(handed_down).drop || !before || !after ? 16 : 0;
-}
-
-static void test_a_filter_after_the_privileges_are_gone_turns_it_into_packet(void **state)
-{
-	(void)state;
-	already = (u_int)wire_socket("gen0", 0);
-	handed_down = open_bpf("bpf:cap0", NULL);
-	assert_int_equal(without(-1, filter_late), 0);
-	pfring_close(handed_down);
-	close((int)already);
-}
-
-/* The handle had a filter, so there is no spare ring: the new one runs in user space. */
-static int loosen_late(void)
-{
-	struct pfring_packet p[64];
-	u_int got = 0;
-	int n;
-
-	if (pfring_set_bpf_filter(handed_down, "udp port 1001"))
-		return 20;
-	send_frames((int)already, 0, 300);
-	while ((n = pfring_recv_batch(handed_down, p, 64, 100)) > 0)
-		for (int k = 0; k < n; k++, got++)
-			if (number(&p[k]) % 3 != 1)
-				return 21;
-	if (got != 100)
-		return 22;
-	if (pfring_remove_bpf_filter(handed_down))
-		return 23;
-	send_frames((int)already, 300, 300);
-	for (got = 0; (n = pfring_recv_batch(handed_down, p, 64, 100)) > 0;)
-		got += (u_int)n;
-	return got == 300 ? 0 : 24;
-}
-
-static void test_another_filter_after_the_privileges_are_gone_runs_in_user_space(void **state)
-{
-	struct pfring_open_options opts = {.sz = sizeof(opts), .filter = "udp port 1000"};
-
-	(void)state;
-	already = (u_int)wire_socket("gen0", 0);
-	handed_down = open_bpf("bpf:cap0", &opts);
-	assert_int_equal(without(-1, loosen_late), 0);
-	pfring_close(handed_down);
-	close((int)already);
-}
-
-static int open_with_little_locked_memory(void)
-{
-	struct rlimit none = {0, 0};
-	const char *why;
-	pfring *r;
-
-	if (setrlimit(RLIMIT_MEMLOCK, &none))
-		return 1;
-	r = pfring_open("cap0", 0, 0);
-	if (!r)
-		return 2;
-	/* Before 5.11 maps counted against it: then packet:, and the reason is told. */
-	if (strcmp(pfring_get_backend(r, &why), "bpf") && !strstr(why, "MEMLOCK"))
-		return 3;
-	return pfring_enable_ring(r) ? 4 : 0;
-}
-
-static void test_a_small_memlock_limit_is_no_reason_to_fail(void **state)
-{
-	(void)state;
-	assert_int_equal(without(CAP_IPC_LOCK, open_with_little_locked_memory), 0);
-}
-
 /* The ids of BPF maps that a process holds, from /proc. */
 static u_int map_ids(pid_t pid, u_int *ids, u_int max)
 {
@@ -648,12 +386,6 @@ int main(void)
 		cmocka_unit_test(test_a_burst_of_100000_small_packets_is_kept_by_default),
 		cmocka_unit_test(test_a_stopped_reader_finds_what_it_missed_in_the_books),
 		cmocka_unit_test(test_filters_change_under_load_without_loss_or_a_wrong_packet),
-		cmocka_unit_test(test_without_cap_bpf_a_bare_name_is_packet_and_says_why),
-		cmocka_unit_test(test_a_bare_name_is_bpf_where_it_can_be_had),
-		cmocka_unit_test(test_a_filter_after_the_privileges_are_gone_turns_it_into_packet),
-		cmocka_unit_test(
-			test_another_filter_after_the_privileges_are_gone_runs_in_user_space),
-		cmocka_unit_test(test_a_small_memlock_limit_is_no_reason_to_fail),
 		cmocka_unit_test(test_a_killed_reader_leaves_nothing_behind),
 		cmocka_unit_test(test_a_cluster_keeps_flows_together_and_its_books_balance),
 		cmocka_unit_test(test_a_handle_tells_how_it_works),
