@@ -227,6 +227,61 @@ int pfring_set_bpf_filter(pfring *ring, const char *filter_buffer);
 int pfring_remove_bpf_filter(pfring *ring);
 
 /*
+ * 7.10 to 7.12 Filtering rules: what they match and do is told in docs/filters.md.
+ * Per packet: BPF filter, hash rules, wildcard rules from the lowest id up, the
+ * default policy, sampling. They apply to packets that come after the call. What
+ * a rule refuses counts in pfring_stats64.filtered_user and is no drop.
+ *
+ * Errors: -EINVAL malformed, -EEXIST id or flow taken, -ENOENT no such rule,
+ * -ENOSPC table full, -EOPNOTSUPP a plugin where there are none; for a device to
+ * reflect to -ENODEV, -ELOOP the ring's own, -EPERM no CAP_NET_ADMIN.
+ */
+
+/* What a statistics call writes, unless a plugin has its own. */
+typedef struct {
+	u_int64_t match;         /* packets that the rule matched */
+	u_int64_t filtered;      /* of them, refused by it */
+	u_int64_t match_forward; /* of them, forwarded by it; neither where evaluation went on */
+	u_int32_t inactivity;    /* seconds since the last match, or since the rule was added */
+} hash_filtering_rule_stats;
+typedef hash_filtering_rule_stats filtering_rule_stats;
+
+/* rule_id FILTERING_RULE_AUTO_RULE_ID: one is chosen behind all others and written back. */
+int pfring_add_filtering_rule(pfring *ring, filtering_rule *rule_to_add);
+int pfring_remove_filtering_rule(pfring *ring, u_int16_t rule_id);
+/* *stats_len: room in, bytes written out; -ENOSPC with what is needed if that is too little. */
+int pfring_get_filtering_rule_stats(pfring *ring, u_int16_t rule_id, char *stats,
+				    u_int *stats_len);
+/* Removes the rules that matched nothing for so long (0: all) and are not locked. */
+int pfring_purge_idle_rules(pfring *ring, u_int16_t inactivity_sec);
+/* Adds or removes a rule for exactly one flow, both directions of it. */
+int pfring_handle_hash_filtering_rule(pfring *ring, hash_filtering_rule *rule_to_add,
+				      u_char add_rule);
+int pfring_get_hash_filtering_rule_stats(pfring *ring, hash_filtering_rule *rule, char *stats,
+					 u_int *stats_len);
+int pfring_purge_idle_hash_rules(pfring *ring, u_int16_t inactivity_sec);
+/* What happens to packets that no rule decides on: 1 accepted (as opened), 0 refused. */
+int pfring_toggle_filtering_policy(pfring *ring, u_int8_t rules_default_accept_policy);
+/*
+ * What passes every rule goes out of this device instead of into the ring; NULL
+ * ends that. Counted as reflected and as filtered.
+ */
+int pfring_set_reflector_device(pfring *ring, char *device_name);
+
+/* Today's form of the call has three arguments. */
+static inline int pfring_hash_rule_stats(pfring *ring, hash_filtering_rule *rule,
+					 hash_filtering_rule_stats *stats)
+{
+	u_int len = sizeof(*stats);
+
+	return pfring_get_hash_filtering_rule_stats(ring, rule, (char *)stats, &len);
+}
+#define PFRING_FIFTH(a, b, c, d, e, ...) e
+#define pfring_get_hash_filtering_rule_stats(...)                                                  \
+	PFRING_FIFTH(__VA_ARGS__, pfring_get_hash_filtering_rule_stats, pfring_hash_rule_stats, 0) \
+	(__VA_ARGS__)
+
+/*
  * 7.13 Sending whole frames. Returns the bytes sent. flush_packet 0 may keep
  * the frame queued until a flush, the transmit watermark or a full queue.
  */
@@ -371,13 +426,14 @@ int pfring_set_bpf_program(pfring *ring, const void *insns, u_int len);
 struct pfring_stats64 {
 	size_t sz;               /* sizeof of the caller */
 	u_int64_t recv, drop;    /* as pfring_stat */
-	u_int64_t filtered_user; /* refused by a filter in user space (counted in neither) */
+	u_int64_t filtered_user; /* refused by a rule, or by a filter in user space (in neither) */
 	u_int64_t delivered;     /* handed to the program */
 	u_int64_t ifdrop;        /* the interface's own losses since the ring was opened */
 	u_int64_t sent, send_errors;
 	u_int64_t ring_bytes;  /* memory of the ring */
 	u_int64_t queued_bytes; /* of them holding packets */
 	u_int64_t wakeups;
+	u_int64_t reflected, reflect_failed; /* packets that rules sent out of another device */
 };
 int pfring_stats64(pfring *ring, struct pfring_stats64 *stats);
 

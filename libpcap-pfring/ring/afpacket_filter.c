@@ -61,10 +61,24 @@ static u_int prefix(const struct pfri_ring *r, const struct pfri_afp *a, struct 
 	return n;
 }
 
+/* Rules are to see all of what the program accepts, so what it keeps is no matter here. */
+static bool keep_whole(struct sock_filter *insn, u_int n)
+{
+	for (u_int i = 0; i < n; i++) {
+		if (BPF_CLASS(insn[i].code) != BPF_RET)
+			continue;
+		if (BPF_RVAL(insn[i].code) != BPF_K)
+			return false;
+		if (insn[i].k)
+			insn[i].k = MAX_CAPLEN;
+	}
+	return true;
+}
+
 u_int pfri_afp_program(struct pfri_ring *r, const struct pfri_afp *a, struct sock_filter *out,
 		       bool *user)
 {
-	u_int n = prefix(r, a, out);
+	u_int n = prefix(r, a, out), keep = r->whole ? MAX_CAPLEN : r->opt.caplen;
 
 	*user = false;
 	if (r->prog.len) {
@@ -73,11 +87,13 @@ u_int pfri_afp_program(struct pfri_ring *r, const struct pfri_afp *a, struct soc
 			n + r->prog.len > PFRI_MAXINSNS;
 		if (!*user) {
 			memcpy(out + n, r->prog.insn, r->prog.len * sizeof(*out));
-			return n + r->prog.len;
+			*user = r->whole && !keep_whole(out + n, r->prog.len);
 		}
+		if (!*user)
+			return n + r->prog.len;
 	}
 	/* Without both addresses there is no place to put a stripped tag back. */
-	EMIT(RET(max_val(r->opt.caplen, 2u * ETH_ALEN)));
+	EMIT(RET(max_val(keep, 2u * ETH_ALEN)));
 	return n;
 }
 

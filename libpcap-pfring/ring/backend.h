@@ -29,6 +29,7 @@
 #define PFRI_ERRLEN   256
 
 struct pfri_ring;
+struct pfri_rules;
 
 /* A parsed device name (names.c). */
 struct pfri_name {
@@ -59,7 +60,12 @@ enum pfri_cap {
 };
 
 /* Settings of r that a backend may want to know of. */
-enum pfri_setting { PFRI_SET_SAMPLING, PFRI_SET_WATERMARK, PFRI_SET_APPNAME };
+enum pfri_setting {
+	PFRI_SET_SAMPLING,
+	PFRI_SET_WATERMARK,
+	PFRI_SET_APPNAME,
+	PFRI_SET_RULES, /* the library's rules (rules.h); answers r->rules_below */
+};
 
 struct pfri_ops {
 	/* The packet's path first. */
@@ -118,6 +124,25 @@ struct pfri_ops {
 	int (*tell)(struct pfri_ring *r, enum pfri_setting what);
 	/* Frees everything open() took. Safe in a signal handler, see above. */
 	void (*close)(struct pfri_ring *r);
+	/* Rules are somebody else's than the library's (rules.c). */
+	const struct pfri_rule_ops *rules;
+};
+
+/*
+ * Filtering rules, as the calls of pfring.h. Rules that come here are well
+ * formed (rules.c); what only the evaluator can know (ids and flows taken,
+ * devices, plugins) it tells by itself. Called with the handle held (rx).
+ */
+struct pfri_rule_ops {
+	int (*add)(struct pfri_ring *r, filtering_rule *rule); /* writes a chosen id back */
+	int (*remove)(struct pfri_ring *r, u_int16_t id);
+	int (*stats)(struct pfri_ring *r, u_int16_t id, char *buf, u_int *len);
+	int (*hash)(struct pfri_ring *r, const hash_filtering_rule *rule, bool add);
+	int (*hash_stats)(struct pfri_ring *r, const hash_filtering_rule *rule, char *buf,
+			  u_int *len);
+	int (*purge)(struct pfri_ring *r, bool hash, u_int16_t seconds);
+	int (*policy)(struct pfri_ring *r, bool accept);
+	int (*reflector)(struct pfri_ring *r, const char *device); /* NULL: no more */
 };
 
 /* How many packets of what was queued before a new filter must be tested again. */
@@ -157,6 +182,9 @@ struct pfri_ring {
 	socket_mode mode;
 	u_int32_t sampling;
 	bool sampled_below;          /* told of it, the backend itself samples all that comes */
+	struct pfri_rules *rules;    /* the library's own, mapped when first needed; or NULL */
+	bool rules_below;            /* told of them, the backend evaluates them or asks rules.h */
+	bool whole;                  /* rules look at whole packets: kept so, cut by receive.c */
 	u_int16_t watermark;         /* packets */
 	u_int watermark_timeout;     /* ms */
 	u_int poll_duration;         /* ms */
@@ -189,6 +217,7 @@ struct pfri_ring {
 #define PFRI_SOFT_DIRECTION (1u << 1)
 #define PFRI_SOFT_SAMPLING  (1u << 2)
 #define PFRI_SOFT_CAPLEN    (1u << 3) /* cut to opt.caplen */
+#define PFRI_SOFT_RULES     (1u << 4)
 
 #define PFRI_PRIV(r, type) \
 	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \

@@ -52,7 +52,7 @@ static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len
 	struct pfri_producer p = {
 		.at = b->maps.at,
 		.private_ = b->private_,
-		.caplen = r->opt.caplen,
+		.caplen = r->whole ? MAX_CAPLEN : r->opt.caplen,
 		.generation = generation,
 		.clock = (enum pfri_clock)b->clock,
 	};

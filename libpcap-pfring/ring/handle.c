@@ -14,6 +14,7 @@
 #include "filter.h"
 #include "handle.h"
 #include "names.h"
+#include "rules.h"
 
 static _Atomic u_int32_t next_id = 1;
 
@@ -53,6 +54,7 @@ void pfri_handle_free(struct pfri_ring *r)
 		return;
 	pfri_tx_close(r);
 	pfri_release(r);
+	pfri_rules_free(r);
 	if (r->ops)
 		r->ops->close(r);
 	close(r->wake_fd);

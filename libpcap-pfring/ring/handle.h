@@ -105,6 +105,8 @@ static inline void pfri_release(struct pfri_ring *r)
 
 /* receive.c: brings r->soft in line with the settings. */
 void pfri_soft_update(struct pfri_ring *r);
+/* receive.c: how many bytes of p the filter in force keeps, 0 if it refuses p. */
+u_int pfri_keeps(const struct pfri_ring *r, const struct pfring_packet *p);
 /* receive.c: whether the filter in force accepts p, which is cut to what that keeps of it. */
 bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p);
 /* receive.c: tests packets taken under an older filter with the one in force; keeps the rest in

@@ -446,6 +446,8 @@ static int kernel_tell(struct pfri_ring *r, enum pfri_setting what)
 	int rc = 0;
 
 	switch (what) {
+	case PFRI_SET_RULES:
+		return 0; /* they are the module's: .rules */
 	case PFRI_SET_WATERMARK:
 		rc = set(k, PFR_SO_WATERMARK, r->watermark);
 		if (!rc && r->watermark_timeout)

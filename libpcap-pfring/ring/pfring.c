@@ -11,6 +11,7 @@
 #include "bpf_vm.h"
 #include "filter.h"
 #include "handle.h"
+#include "rules.h"
 
 /* A handle that only sends needs no packets. */
 static bool receives(socket_mode mode)
@@ -66,6 +67,10 @@ static int all_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	st->delivered = r->delivered - (count > head ? count - head : 0);
 	st->sent = r->sent;
 	st->send_errors = r->send_errors;
+	if (r->rules) {
+		st->reflected += r->rules->reflector.done;
+		st->reflect_failed += r->rules->reflector.failed;
+	}
 	return 0;
 }
 

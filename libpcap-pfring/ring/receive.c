@@ -12,6 +12,20 @@
 #include "bpf_vm.h"
 #include "handle.h"
 #include "parse.h"
+#include "rules.h"
+
+/* Whether the program may keep less of a packet than the snap length. */
+static bool program_cuts(const struct pfri_ring *r)
+{
+	for (u_int i = 0; i < r->prog.len; i++) {
+		const struct sock_filter *f = &r->prog.insn[i];
+
+		if (BPF_CLASS(f->code) == BPF_RET &&
+		    (BPF_RVAL(f->code) != BPF_K || (f->k && f->k < r->opt.caplen)))
+			return true;
+	}
+	return false;
+}
 
 void pfri_soft_update(struct pfri_ring *r)
 {
@@ -19,6 +33,13 @@ void pfri_soft_update(struct pfri_ring *r)
 
 	if (r->prog.len && r->refilter != PFRI_REFILTER_NONE)
 		soft |= PFRI_SOFT_FILTER;
+	if (r->whole) {
+		soft |= PFRI_SOFT_CAPLEN;
+		if (program_cuts(r))
+			soft |= PFRI_SOFT_FILTER;
+	}
+	if (pfri_rules_active(r->rules) && !r->rules_below)
+		soft |= PFRI_SOFT_RULES;
 	if (r->direction != rx_and_tx_direction)
 		soft |= PFRI_SOFT_DIRECTION;
 	if (r->sampling > 1 && !r->sampled_below)
@@ -33,36 +54,54 @@ static bool wanted_direction(const struct pfri_ring *r, const struct pfring_pack
 	return r->direction == rx_only_direction ? p->rx_direction : !p->rx_direction;
 }
 
-bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p)
+u_int pfri_keeps(const struct pfri_ring *r, const struct pfring_packet *p)
 {
 	const bool view = r->ops->caps & PFRI_CAP_KERNEL_VIEW;
 	u_int keep = pfri_bpf_run(r->prog.insn, p, view);
 
-	if (!keep)
-		return false;
 	/* The verdict counts bytes as the program saw them: without the tag. */
 	if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) &&
 	    keep >= (p->vlan_at ? p->vlan_at : 12u) && keep < MAX_CAPLEN)
 		keep += 4;
-	if (p->caplen > keep)
+	return keep;
+}
+
+bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p)
+{
+	u_int keep = pfri_keeps(r, p);
+
+	/* Rules see the whole packet first; receive.c cuts it then. */
+	if (p->caplen > keep && !r->whole)
 		p->caplen = keep;
-	return true;
+	return keep;
 }
 
 u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 {
 	u_int kept = 0;
 
-	if ((r->soft & PFRI_SOFT_FILTER) && r->refilter == PFRI_REFILTER_NONE)
+	if ((r->soft & PFRI_SOFT_FILTER) && r->refilter == PFRI_REFILTER_NONE && !r->whole)
 		r->soft &= ~PFRI_SOFT_FILTER;
+	if (r->soft & PFRI_SOFT_RULES)
+		pfri_rules_clock(r->rules);
 	for (u_int i = 0; i < n; i++) {
 		struct pfring_packet *p = &pkt[i];
+		u_int keep = r->opt.caplen;
 
 		if ((r->soft & PFRI_SOFT_DIRECTION) && !wanted_direction(r, p)) {
 			r->filtered_user++;
 			continue;
 		}
-		if ((r->soft & PFRI_SOFT_FILTER) && !pfri_passes(r, p)) {
+		if (r->soft & PFRI_SOFT_FILTER) {
+			u_int verdict = pfri_keeps(r, p);
+
+			if (!verdict) {
+				r->filtered_user++;
+				continue;
+			}
+			keep = min_val(keep, verdict);
+		}
+		if ((r->soft & PFRI_SOFT_RULES) && !pfri_rules_pass(r, p)) {
 			r->filtered_user++;
 			continue;
 		}
@@ -73,8 +112,8 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 			}
 			r->sample_left = r->sampling - 1;
 		}
-		if (p->caplen > r->opt.caplen)
-			p->caplen = r->opt.caplen;
+		if (p->caplen > keep)
+			p->caplen = keep;
 		if (kept != i)
 			pkt[kept] = *p;
 		kept++;

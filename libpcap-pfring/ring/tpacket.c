@@ -276,9 +276,9 @@ static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char
 		cook(p, sll);
 	if (st & TP_STATUS_VLAN_VALID)
 		restore_tag(p, h, a->cooked);
-	/* A filter in user space wants the bytes that the kernel's had: the sieve cuts behind it.
-	 */
-	if (p->caplen > r->opt.caplen && !(r->soft & PFRI_SOFT_FILTER))
+	/* A filter in user space wants the bytes that the kernel's had, rules all there are: the
+	 * sieve cuts behind them. */
+	if (p->caplen > r->opt.caplen && !(r->soft & (PFRI_SOFT_FILTER | PFRI_SOFT_RULES)))
 		p->caplen = r->opt.caplen;
 }
 
