@@ -339,6 +339,8 @@ static void test_balancing_rings_share_all_packets_by_the_told_hash(void **state
 static void test_sampling_counts_what_rules_let_through(void **state)
 {
 	filtering_rule rule = rule_of(0, dont_forward_packet_and_stop_rule_evaluation);
+	struct pfring_packet pkt[16];
+	int rc, n = 0;
 	pfring *ring;
 
 	(void)state;
@@ -348,14 +350,9 @@ static void test_sampling_counts_what_rules_let_through(void **state)
 	rule.core_fields.sport_low = 2000;
 	assert_int_equal(pfring_add_filtering_rule(ring, &rule), 0);
 	assert_int_equal(pfring_set_sampling_rate(ring, 5), 0);
-	{
-		struct pfring_packet pkt[16];
-		int rc, n = 0;
-
-		while ((rc = pfring_recv_batch(ring, pkt, 16, -1)) > 0)
-			n += rc;
-		assert_int_equal(n, 4);
-	}
+	while ((rc = pfring_recv_batch(ring, pkt, 16, -1)) > 0)
+		n += rc;
+	assert_int_equal(n, 4);
 	pfring_close(ring);
 }
 
