@@ -86,6 +86,10 @@ extern "C" {
 #define PF_RING_DISCARD_INJECTED_PKTS (1u << 24) /* do not capture what this process sends */
 #define PF_RING_ARISTA_TIMESTAMP      (1u << 25) /* * */
 #define PF_RING_METAWATCH_TIMESTAMP   (1u << 26) /* * */
+#define PF_RING_HW_TIMESTAMP_UNSYNC   (1u << 27) /* * the adapter's clock is never set anyway */
+#define PF_RING_DNA_FIXED_RSS_Q_0     PF_RING_ZC_FIXED_RSS_Q_0
+
+#define PF_RING_API_RECV_BURST /* programs test it for pfring_recv_burst() */
 
 #define PF_RING_ERROR_GENERIC              (-EIO)
 #define PF_RING_ERROR_INVALID_ARGUMENT     (-EINVAL)
@@ -120,6 +124,16 @@ struct __pfring {
 	u_int8_t zc_device; /* 1 if packets are read from adapter memory (DNA) */
 	int (*recv_burst)(pfring *, pfring_packet_info *, u_int8_t, u_int8_t); /* NULL: not offered */
 };
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#include "pfring_hw.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
 
 /* recv: packets that entered the ring; drop: packets that passed the filter and found no room. */
 typedef struct {
@@ -225,6 +239,24 @@ int pfring_set_sampling_rate(pfring *ring, u_int32_t rate);
 /* 7.10.3 BPF filters, in pcap-filter(7) syntax. The old filter stays if the new one fails. */
 int pfring_set_bpf_filter(pfring *ring, const char *filter_buffer);
 int pfring_remove_bpf_filter(pfring *ring);
+/*
+ * The same by hand, for Ethernet frames. filter is a struct bpf_program, or
+ * where pcap's headers are not included the one below, which looks the same.
+ * Its instructions are freed by pfring_free_bpf_filter().
+ */
+struct pfring_bpf_insn {
+	u_int16_t code;
+	u_int8_t jt, jf;
+	u_int32_t k;
+};
+struct pfring_bpf_program {
+	u_int bf_len;
+	struct pfring_bpf_insn *bf_insns;
+};
+int pfring_parse_bpf_filter(const char *filter_buffer, u_int caplen, void *filter);
+void pfring_free_bpf_filter(void *filter);
+/* Runs a program over bytes as they are. Returns bytes to keep, 0: refused or no program. */
+u_int32_t pfring_bpf_filter(void *bpf_insn, u_char *buffer, u_int32_t caplen, u_int32_t len);
 
 /*
  * 7.10 to 7.12 Filtering rules: what they match and do is told in docs/filters.md.
@@ -262,6 +294,8 @@ int pfring_get_hash_filtering_rule_stats(pfring *ring, hash_filtering_rule *rule
 int pfring_purge_idle_hash_rules(pfring *ring, u_int16_t inactivity_sec);
 /* What happens to packets that no rule decides on: 1 accepted (as opened), 0 refused. */
 int pfring_toggle_filtering_policy(pfring *ring, u_int8_t rules_default_accept_policy);
+/* Only packets with this string (up to 32 bytes) in their payload, or one searched before. */
+int pfring_search_payload(pfring *ring, const char *string_to_search);
 /*
  * What passes every rule goes out of this device instead of into the ring; NULL
  * ends that. Counted as reflected and as filtered.
@@ -313,6 +347,14 @@ int pfring_set_poll_watermark(pfring *ring, u_int16_t watermark);
 int pfring_set_poll_watermark_timeout(pfring *ring, u_int16_t poll_watermark_timeout);
 int pfring_set_poll_duration(pfring *ring, u_int duration);
 int pfring_set_application_name(pfring *ring, const char *name);
+/*
+ * Text that others may read, up to 4095 bytes, in the file whose name
+ * pfring_get_appl_stats_file_name() writes to path and returns (NULL: why is
+ * in pfring_last_error()): /proc/net/pf_ring/stats/... with the module, else a
+ * file in memory that goes with the ring.
+ */
+int pfring_set_application_stats(pfring *ring, const char *stats);
+char *pfring_get_appl_stats_file_name(pfring *ring, char *path, u_int path_len);
 int pfring_get_bound_device_address(pfring *ring, u_char mac_address[6]);
 int pfring_get_bound_device_id(pfring *ring, int *device_id);
 int pfring_get_bound_device_ifindex(pfring *ring, int *if_index);
@@ -320,6 +362,17 @@ int pfring_get_device_ifindex(pfring *ring, const char *device_name, int *if_ind
 u_int8_t pfring_get_num_rx_channels(pfring *ring);
 int pfring_get_selectable_fd(pfring *ring);
 int pfring_set_promisc(pfring *ring, int enable);
+/* Only packets of these receive queues (channels), a number or a bit each. */
+int pfring_set_channel_id(pfring *ring, u_int32_t channel_id);
+int pfring_set_channel_mask(pfring *ring, u_int64_t channel_mask);
+/*
+ * Rings on single queues share packets by a hash that is equal for both
+ * directions of a flow, whatever the adapter did. Nothing to do for a ring on
+ * all queues. -EOPNOTSUPP over the module: use pfring_set_cluster() there.
+ */
+int pfring_enable_rss_rehash(pfring *ring);
+/* Only received packets whose outermost tag has this id; 0: only those without a tag. */
+int pfring_set_vlan_id(pfring *ring, u_int16_t vlan_id);
 int pfring_get_mtu_size(pfring *ring);
 u_int32_t pfring_get_interface_speed(pfring *ring); /* Mbit/s, 0 if unknown */
 int pfring_get_link_status(pfring *ring);           /* 1 up, 0 down */
@@ -345,6 +398,7 @@ int pfring_print_parsed_pkt(char *buff, u_int buff_len, const u_char *p,
 int pfring_print_pkt(char *buff, u_int buff_len, const u_char *p, u_int len, u_int caplen);
 /* 4'293'748.94, or 4'293'749 without decimals. Returns buf. */
 char *pfring_format_numbers(double val, char *buf, u_int buf_len, u_int8_t add_decimals);
+const char *sysdig_event2name(u_int16_t event_type); /* "event 12": no path delivers such */
 int32_t gmt_to_local(time_t t); /* seconds east of UTC at t; 0: now */
 /* Prefers the calling thread (1 to 100) by its nice value; no effect without CAP_SYS_NICE. */
 void pfring_config(u_short cpu_percentage);

@@ -65,6 +65,7 @@ enum pfri_setting {
 	PFRI_SET_WATERMARK,
 	PFRI_SET_APPNAME,
 	PFRI_SET_RULES, /* the library's rules (rules.h); answers r->rules_below */
+	PFRI_SET_APPSTATS, /* r->notice */
 };
 
 struct pfri_ops {
@@ -152,6 +153,17 @@ enum pfri_refilter {
 	PFRI_REFILTER_ALWAYS,   /* the program runs in user space only */
 };
 
+/* What the ring takes of its device's packets, and of each, beside the filter (choice.c). */
+struct pfri_choice {
+	u_int64_t queues; /* a bit each; RING_ANY_CHANNEL: all, or the backend sees to it */
+	u_int rehash;     /* queues that flows are spread over; 0: as the adapter did */
+	int vlan;         /* 0: only untagged; negative: all */
+	packet_slicing_level slice;
+	u_int32_t slice_bytes;
+};
+
+#define PFRI_NOTICE 4096 /* with its NUL */
+
 /* The handle. Its first member is what programs see of it. */
 struct pfri_ring {
 	struct __pfring pub;
@@ -188,9 +200,12 @@ struct pfri_ring {
 	u_int16_t watermark;         /* packets */
 	u_int watermark_timeout;     /* ms */
 	u_int poll_duration;         /* ms */
+	struct pfri_choice choice;
 	enum pfri_refilter refilter; /* set by ops->set_filter and ended by the backend */
 	u_int32_t id;
 	char appname[32];
+	const char *notice;          /* pfring_set_application_stats(), during that call */
+	int notice_fd;               /* the file in memory that holds it, or -1 (notice.c) */
 	char why[PFRI_ERRLEN];       /* why this backend was chosen */
 	int wake_fd;                 /* eventfd of breakloop, shutdown and close */
 	int select_fd;               /* what pfring_get_selectable_fd() answers, or -1 */
@@ -218,6 +233,8 @@ struct pfri_ring {
 #define PFRI_SOFT_SAMPLING  (1u << 2)
 #define PFRI_SOFT_CAPLEN    (1u << 3) /* cut to opt.caplen */
 #define PFRI_SOFT_RULES     (1u << 4)
+#define PFRI_SOFT_CHOICE    (1u << 8) /* choice.c: queues and VLANs */
+#define PFRI_SOFT_SLICE     (1u << 9) /* choice.c: cut behind a layer */
 
 #define PFRI_PRIV(r, type) \
 	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \

@@ -58,7 +58,9 @@ void pfri_handle_free(struct pfri_ring *r)
 	if (r->ops)
 		r->ops->close(r);
 	close(r->wake_fd);
-	r->wake_fd = r->select_fd = r->net_fd = -1;
+	if (r->notice_fd >= 0)
+		close(r->notice_fd);
+	r->wake_fd = r->select_fd = r->net_fd = r->notice_fd = -1;
 	r->head = r->count = 0;
 	bury(r);
 	errno = saved;
@@ -83,7 +85,9 @@ static struct pfri_ring *handle_new(void)
 			  strerror(-err));
 		return NULL;
 	}
-	r->select_fd = r->net_fd = -1;
+	r->select_fd = r->net_fd = r->notice_fd = -1;
+	r->choice.queues = RING_ANY_CHANNEL;
+	r->choice.vlan = -1;
 	r->sampling = 1;
 	r->watermark = DEFAULT_POLL_WATERMARK;
 	r->poll_duration = DEFAULT_POLL_DURATION;

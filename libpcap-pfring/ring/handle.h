@@ -112,6 +112,15 @@ bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p);
 /* receive.c: tests packets taken under an older filter with the one in force; keeps the rest in
  * order. */
 u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n);
+/* receive.c: makes r->batch hold at least one packet not handed out. 1, 0 or negative. */
+int pfri_fill(struct pfri_ring *r, int timeout_ms);
+/* pfring.c: puts r->prog, r->direction and r->name.queues in force. 0 or negative. */
+int pfri_apply_filter(struct pfri_ring *r);
+/* choice.c: whether the ring takes p, and what of it. */
+bool pfri_chosen(const struct pfri_ring *r, const struct pfring_packet *p);
+void pfri_slice(const struct pfri_ring *r, struct pfring_packet *p);
+/* interface.c: asks the driver of the bound interface. 0 or -errno, without a sentence. */
+int pfri_ethtool(struct pfri_ring *r, void *cmd);
 /* send.c: sends what waits and frees the queue. */
 void pfri_tx_close(struct pfri_ring *r);
 

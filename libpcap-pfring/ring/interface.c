@@ -40,7 +40,7 @@ static int ask(struct pfri_ring *r, u_long what, struct ifreq *ifr)
 	return 0;
 }
 
-static int ask_ethtool(struct pfri_ring *r, void *cmd)
+int pfri_ethtool(struct pfri_ring *r, void *cmd)
 {
 	struct ifreq ifr;
 	int rc = request(r, &ifr);
@@ -147,9 +147,9 @@ u_int8_t pfring_get_num_rx_channels(pfring *ring)
 
 	if (pfri_enter(r))
 		return UNKNOWN_NUM_RX_CHANNELS;
-	if (r->ifindex && ask_ethtool(r, &ch) == 0)
+	if (r->ifindex && pfri_ethtool(r, &ch) == 0)
 		n = (u_int64_t)ch.rx_count + ch.combined_count;
-	if (!n && r->ifindex && ask_ethtool(r, &rings) == 0)
+	if (!n && r->ifindex && pfri_ethtool(r, &rings) == 0)
 		n = rings.data;
 	pfri_leave(r, 0);
 	if (!n)
@@ -157,26 +157,119 @@ u_int8_t pfring_get_num_rx_channels(pfring *ring)
 	return (u_int8_t)min_val(n, 255u);
 }
 
-u_int32_t pfring_get_interface_speed(pfring *ring)
+/* A question to a driver whose answer is Mbit/s; ask: one ethtool command, 0 or negative. */
+static u_int32_t link_speed(int (*ask)(void *, void *), void *whom)
 {
 	/* First call with no room for link modes: the kernel answers how much it wants. */
 	struct {
 		struct ethtool_link_settings s;
 		u_int32_t modes[3 * 127];
 	} q = {.s = {.cmd = ETHTOOL_GLINKSETTINGS}};
+
+	if (ask(whom, &q) || q.s.link_mode_masks_nwords >= 0)
+		return 0;
+	q.s.link_mode_masks_nwords = -q.s.link_mode_masks_nwords;
+	q.s.cmd = ETHTOOL_GLINKSETTINGS;
+	return ask(whom, &q) || q.s.speed == (u_int32_t)SPEED_UNKNOWN ? 0 : q.s.speed;
+}
+
+static int ask_bound(void *ring, void *cmd)
+{
+	return pfri_ethtool(ring, cmd);
+}
+
+u_int32_t pfring_get_interface_speed(pfring *ring)
+{
 	struct pfri_ring *r = pfri_of(ring);
-	u_int32_t speed = 0;
+	u_int32_t speed;
 
 	if (pfri_enter(r))
 		return 0;
-	if (r->ifindex && ask_ethtool(r, &q) == 0 && q.s.link_mode_masks_nwords < 0) {
-		q.s.link_mode_masks_nwords = -q.s.link_mode_masks_nwords;
-		q.s.cmd = ETHTOOL_GLINKSETTINGS;
-		if (ask_ethtool(r, &q) == 0 && q.s.speed != (u_int32_t)SPEED_UNKNOWN)
-			speed = q.s.speed;
-	}
+	speed = r->ifindex ? link_speed(ask_bound, r) : 0;
 	pfri_leave(r, 0);
 	return speed;
+}
+
+/* An interface by its name, in the caller's namespace, without a ring. */
+struct named {
+	int fd;
+	struct ifreq ifr;
+};
+
+static int named(struct named *n, const char *ifname)
+{
+	memset(n, 0, sizeof(*n));
+	if (!ifname || !ifname[0] || strlen(ifname) >= IFNAMSIZ)
+		return pfri_fail(-EINVAL, "that is no interface name");
+	memcpy(n->ifr.ifr_name, ifname, strlen(ifname) + 1);
+	n->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return n->fd < 0
+		       ? pfri_fail(-errno, "no socket to ask about %s: %s", ifname, strerror(errno))
+		       : 0;
+}
+
+static int ask_named(void *whom, void *cmd)
+{
+	struct named *n = whom;
+
+	n->ifr.ifr_data = cmd;
+	return ioctl(n->fd, SIOCETHTOOL, &n->ifr) < 0 ? -errno : 0;
+}
+
+u_int32_t pfring_get_ethtool_link_speed(const char *ifname)
+{
+	struct named n;
+	u_int32_t speed;
+
+	if (named(&n, ifname))
+		return 0;
+	speed = link_speed(ask_named, &n);
+	close(n.fd);
+	return speed;
+}
+
+int pfring_set_if_promisc(const char *device, int set_promisc)
+{
+	struct named n;
+	int rc = named(&n, device);
+
+	if (rc)
+		return rc;
+	rc = ioctl(n.fd, SIOCGIFFLAGS, &n.ifr);
+	if (!rc) {
+		if (set_promisc)
+			n.ifr.ifr_flags |= IFF_PROMISC;
+		else
+			n.ifr.ifr_flags &= ~IFF_PROMISC;
+		rc = ioctl(n.fd, SIOCSIFFLAGS, &n.ifr);
+	}
+	if (rc)
+		rc = pfri_fail(-errno, "%s: its promiscuous mode stays as it is: %s", device,
+			       errno == EPERM ? "CAP_NET_ADMIN is needed" : strerror(errno));
+	close(n.fd);
+	return rc;
+}
+
+int pfring_get_card_settings(pfring *ring, pfring_card_settings *settings)
+{
+	struct ethtool_ringparam q = {.cmd = ETHTOOL_GRINGPARAM};
+	struct pfri_ring *r = pfri_of(ring);
+	struct ifreq ifr;
+	int rc = entered(r, settings);
+
+	if (rc)
+		return rc;
+	rc = ask(r, SIOCGIFMTU, &ifr);
+	if (rc == 0) {
+		memset(settings, 0, sizeof(*settings));
+		/* With the Ethernet header and one tag. */
+		settings->max_packet_size = (u_int32_t)ifr.ifr_mtu + 18;
+		if (pfri_ethtool(r, &q) == 0) {
+			settings->rx_ring_slots = q.rx_pending;
+			settings->tx_ring_slots = q.tx_pending;
+		}
+	}
+	return pfri_leave(r, rc);
 }
 
 int pfring_enable_hw_timestamp(pfring *ring, const char *device_name, u_int8_t enable_rx,
@@ -222,7 +315,7 @@ static int open_clock(struct pfri_ring *r, int mode)
 	char path[32];
 	int fd;
 
-	if (ask_ethtool(r, &info) || info.phc_index < 0)
+	if (pfri_ethtool(r, &info) || info.phc_index < 0)
 		return pfri_fail(-EOPNOTSUPP, "%s has no hardware clock", r->name.device);
 	snprintf(path, sizeof(path), "/dev/ptp%d", info.phc_index);
 	fd = open(path, mode | O_CLOEXEC);

@@ -186,6 +186,7 @@ static void kernel_close(struct pfri_ring *r)
 static int kernel_open(struct pfri_ring *r)
 {
 	struct kring *k = state(r);
+	socklen_t len = sizeof(r->id);
 	int rc;
 
 	k->afp.fd = -1;
@@ -207,6 +208,8 @@ static int kernel_open(struct pfri_ring *r)
 		kernel_close(r);
 		return rc;
 	}
+	/* The number that /proc/net/pf_ring knows it by. */
+	getsockopt(k->fd, SOL_PF_RING, PFR_SO_RING_ID, &r->id, &len);
 	r->select_fd = k->fd;
 	return 0;
 }
@@ -461,6 +464,11 @@ static int kernel_tell(struct pfri_ring *r, enum pfri_setting what)
 	case PFRI_SET_APPNAME:
 		if (setsockopt(k->fd, SOL_PF_RING, PFR_SO_APPL_NAME, r->appname,
 			       (socklen_t)strlen(r->appname)) < 0)
+			rc = -errno;
+		break;
+	case PFRI_SET_APPSTATS:
+		if (setsockopt(k->fd, SOL_PF_RING, PFR_SO_APPL_STATS, r->notice,
+			       (socklen_t)strlen(r->notice)) < 0)
 			rc = -errno;
 		break;
 	}

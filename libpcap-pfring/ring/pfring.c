@@ -134,7 +134,7 @@ int pfring_version_noring(u_int32_t *version)
  * Puts r->prog and r->direction in force, and drops from r->batch what they
  * refuse: those packets were fetched but not handed out.
  */
-static int apply_filter(struct pfri_ring *r)
+int pfri_apply_filter(struct pfri_ring *r)
 {
 	int rc = r->ops->set_filter(r);
 
@@ -170,7 +170,7 @@ static int install_next(struct pfri_ring *r)
 	int rc;
 
 	swap_programs(r);
-	rc = apply_filter(r);
+	rc = pfri_apply_filter(r);
 	if (rc < 0) {
 		swap_programs(r);
 		r->ops->set_filter(r);
@@ -242,7 +242,7 @@ int pfring_set_direction(pfring *ring, packet_direction direction)
 						  r->ops->name));
 	old = r->direction;
 	r->direction = direction;
-	rc = apply_filter(r);
+	rc = pfri_apply_filter(r);
 	if (rc < 0)
 		r->direction = old;
 	return pfri_leave_rx(r, rc);

@@ -46,6 +46,10 @@ void pfri_soft_update(struct pfri_ring *r)
 		soft |= PFRI_SOFT_SAMPLING;
 	if (r->opt.caplen < MAX_CAPLEN && !(r->ops->caps & PFRI_CAP_CUTS))
 		soft |= PFRI_SOFT_CAPLEN;
+	if (r->choice.queues != RING_ANY_CHANNEL || r->choice.vlan >= 0)
+		soft |= PFRI_SOFT_CHOICE;
+	if (r->choice.slice != FULL_PACKET_SLICING)
+		soft |= PFRI_SOFT_SLICE;
 	r->soft = soft;
 }
 
@@ -92,6 +96,10 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 			r->filtered_user++;
 			continue;
 		}
+		if ((r->soft & PFRI_SOFT_CHOICE) && !pfri_chosen(r, p)) {
+			r->filtered_user++;
+			continue;
+		}
 		if (r->soft & PFRI_SOFT_FILTER) {
 			u_int verdict = pfri_keeps(r, p);
 
@@ -114,6 +122,8 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 		}
 		if (p->caplen > keep)
 			p->caplen = keep;
+		if (r->soft & PFRI_SOFT_SLICE)
+			pfri_slice(r, p);
 		if (kept != i)
 			pkt[kept] = *p;
 		kept++;
@@ -300,8 +310,7 @@ static void hand_out(struct pfri_ring *r, const struct pfring_packet *p, u_char 
 	memcpy(*buffer, p->data, hdr->caplen);
 }
 
-/* Makes r->batch hold at least one packet that is not handed out. 1, 0 or negative. */
-static int fill(struct pfri_ring *r, int timeout_ms)
+int pfri_fill(struct pfri_ring *r, int timeout_ms)
 {
 	int rc;
 
@@ -327,7 +336,7 @@ static int recv_slow(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
 	if (rc)
 		return rc;
 	pfri_rx_lock(r, !wait);
-	rc = fill(r, wait ? -1 : 0);
+	rc = pfri_fill(r, wait ? -1 : 0);
 	if (rc > 0)
 		hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
 	return pfri_leave_rx(r, rc);
@@ -503,7 +512,7 @@ int pfring_loop(pfring *ring, pfringProcessPacket looper, const u_char *user_byt
 			break;
 		if (!wait_for_packet && atomic_load_explicit(&r->knocking, memory_order_relaxed))
 			let_in(r);
-		rc = fill(r, wait_for_packet ? -1 : 0);
+		rc = pfri_fill(r, wait_for_packet ? -1 : 0);
 	}
 	if (rc == -EINTR || rc == -ENODATA || (rc == -EBADF && (r->users & PFRI_CLOSING)))
 		rc = 0;
@@ -536,7 +545,7 @@ int pfring_next_pkt_raw_timestamp(pfring *ring, u_int64_t *timestamp_ns)
 	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
-	rc = fill(r, 0);
+	rc = pfri_fill(r, 0);
 	if (rc > 0)
 		*timestamp_ns = r->batch[r->head].ts_ns;
 	return pfri_leave_rx(r, rc > 0 ? 0 : rc ? rc : -EAGAIN);
@@ -547,7 +556,7 @@ int pfring_is_pkt_available(pfring *ring)
 	struct pfri_ring *r = pfri_of(ring);
 	int rc = pfri_enter_rx(r);
 
-	return rc ? rc : pfri_leave_rx(r, fill(r, 0));
+	return rc ? rc : pfri_leave_rx(r, pfri_fill(r, 0));
 }
 
 int pfring_poll(pfring *ring, u_int wait_duration)

@@ -21,7 +21,7 @@ CODE = {".c", ".h", ".cpp", ".hpp", ".py", ".pyi", ".sh", ".cocci", ".bash"}
 TEXT = CODE | {".md", ".txt", ".toml", ".json", ".cmake", ".yaml", ".yml", ".in", ".map", ".cfg"}
 KERNEL_FOLDERS = ("kernel", "drivers")
 
-PUBLIC_HEADERS = {"pfring.h", "pfring.hpp", "pfring_zero.h", "linux/pf_ring.h"}
+PUBLIC_HEADERS = {"pfring.h", "pfring_hw.h", "pfring.hpp", "pfring_zero.h", "linux/pf_ring.h"}
 BACKENDS = set("kernel bpf packet xdp dna multi usr dnacluster file pcap".split())
 # kernel/: the order in which a packet travels; a file includes headers further down only.
 KERNEL_ORDER = ("capture", "reflect", "cluster", "filter", "plugin", "parse", "ring")

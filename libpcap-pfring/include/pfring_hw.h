@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pfring_hw.h - what PF_RING programs ask of adapters: flow rules in the NIC,
+ * chunks, card settings, and the calls that only PF_RING's own adapters and
+ * commercial modules have. Included by pfring.h, never alone.
+ *
+ * Rules go to the driver through ethtool's receive classification, so every
+ * in-tree driver with "ntuple" serves. What no Linux driver can do is answered
+ * -EOPNOTSUPP, with a sentence in pfring_last_error(); docs/tools.md lists those.
+ */
+#ifndef PFRING_HW_H
+#define PFRING_HW_H
+
+#include <linux/pf_ring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* Which member of hw_filtering_rule.rule_family is filled in. */
+typedef enum {
+	intel_82599_five_tuple_rule,
+	intel_82599_perfect_filter_rule,
+	silicom_redirector_rule, /* -EOPNOTSUPP: their own driver only */
+	generic_flow_id_rule,	 /* -EOPNOTSUPP: flow ids come from flow offload adapters only */
+	generic_flow_tuple_rule
+} hw_filtering_rule_type;
+
+/*
+ * IPv4 addresses and ports are in host byte order; what is 0 matches all. proto
+ * is TCP, UDP or SCTP where ports are given. A queue_id that the adapter does
+ * not have drops the packets in the adapter (guide 7.11).
+ */
+typedef struct {
+	u_int8_t proto;
+	u_int32_t s_addr, d_addr;
+	u_int16_t s_port, d_port;
+	u_int16_t queue_id;
+} intel_82599_five_tuple_filter_hw_rule;
+
+typedef struct {
+	u_int16_t vlan_id;
+	u_int8_t proto;
+	u_int32_t s_addr, d_addr;
+	u_int16_t s_port, d_port;
+	u_int16_t queue_id;
+} intel_82599_perfect_filter_hw_rule;
+
+typedef enum { drop_rule, redirect_rule, mirror_rule } silicom_redirector_rule_type;
+
+typedef struct {
+	silicom_redirector_rule_type rule_type;
+	u_int8_t rule_port, rule_target_port;
+	u_int16_t vlan_id_low, vlan_id_high;
+	u_int8_t l3_proto;
+	ip_addr src_addr, dst_addr;
+	u_int32_t src_mask, dst_mask;
+	u_int16_t src_port_low, src_port_high;
+	u_int16_t dst_port_low, dst_port_high;
+} silicom_redirector_hw_rule;
+
+/* mark and steer have no meaning without flow offload: -EOPNOTSUPP. */
+typedef enum {
+	flow_drop_rule,
+	flow_pass_rule,
+	flow_mark_rule,
+	flow_steer_rule
+} generic_flow_rule_action_type;
+
+typedef struct {
+	generic_flow_rule_action_type action;
+	u_int32_t flow_id;
+	u_int32_t thread;
+} generic_flow_id_hw_rule;
+
+typedef struct {
+	generic_flow_rule_action_type action;
+	ip_addr src_ip, dst_ip; /* v4 in host, v6 in network byte order */
+	u_int16_t src_port, dst_port;
+	u_int8_t ip_version; /* 4 or 6; 0 is 4 */
+	u_int8_t protocol;
+	u_int8_t interface; /* ignored: the bound one */
+} generic_flow_tuple_hw_rule;
+
+typedef struct {
+	hw_filtering_rule_type rule_family_type;
+	u_int16_t rule_id;  /* FILTERING_RULE_AUTO_RULE_ID: chosen, and written back */
+	u_int16_t priority; /* ignored: lower ids come first in the adapter */
+	union {
+		intel_82599_five_tuple_filter_hw_rule five_tuple_rule;
+		intel_82599_perfect_filter_hw_rule perfect_rule;
+		silicom_redirector_hw_rule redirector_rule;
+		generic_flow_id_hw_rule flow_id_rule;
+		generic_flow_tuple_hw_rule flow_tuple_rule;
+	} rule_family;
+} hw_filtering_rule;
+
+typedef enum { default_drop = 0, default_pass } generic_default_action_type;
+
+/*
+ * Puts a rule into the bound adapter. A rule_id is the adapter's place for it.
+ * -EINVAL: malformed; -EOPNOTSUPP: the adapter has no such rules; -EPERM:
+ * CAP_NET_ADMIN is needed; -ENOSPC: its table is full. Rules stay until they
+ * are removed: they belong to the adapter, not to the ring.
+ */
+int pfring_add_hw_rule(pfring *ring, hw_filtering_rule *rule);
+/* By the rule's rule_id. -ENOENT: the adapter has none there. */
+int pfring_remove_hw_rule(pfring *ring, hw_filtering_rule *rule);
+int pfring_remove_hw_rule_id(pfring *ring, u_int16_t rule_id);
+/*
+ * Where the calls for wildcard and hash rules put them. software_only, as
+ * opened; the others are -EOPNOTSUPP: no adapter counts, balances and expires
+ * rules as those calls promise. Name what it can with pfring_add_hw_rule().
+ */
+int pfring_set_filtering_mode(pfring *ring, filtering_mode mode);
+/* default_pass is what adapters do; default_drop is -EOPNOTSUPP. */
+int pfring_set_default_hw_action(pfring *ring, generic_default_action_type action);
+
+/* pfring_remove_hw_rule() takes the guide's rule and today's rule id. */
+#ifdef __cplusplus
+extern "C++" inline int pfring_remove_hw_rule(pfring *ring, u_int16_t rule_id)
+{
+	return pfring_remove_hw_rule_id(ring, rule_id);
+}
+#elif __STDC_VERSION__ >= 201112L
+#define pfring_remove_hw_rule(ring, rule)                                                          \
+	_Generic((rule), hw_filtering_rule *                                                       \
+		 : pfring_remove_hw_rule, default                                                  \
+		 : pfring_remove_hw_rule_id)((ring), (rule))
+#endif
+
+/* The frame without anything above this layer. */
+typedef enum {
+	FULL_PACKET_SLICING = 0,
+	L2_SLICING, /* up to the network header */
+	L3_SLICING, /* up to the transport header */
+	L4_SLICING  /* up to the payload */
+} packet_slicing_level;
+
+/* Keeps the headers up to level and additional_bytes more of each packet. */
+int pfring_set_packet_slicing(pfring *ring, packet_slicing_level level, u_int32_t additional_bytes);
+
+typedef struct {
+	u_int32_t max_packet_size; /* bytes on the wire, without checksum */
+	u_int32_t rx_ring_slots;   /* 0: the driver does not tell */
+	u_int32_t tx_ring_slots;
+} pfring_card_settings;
+
+int pfring_get_card_settings(pfring *ring, pfring_card_settings *settings);
+/* Mbit/s, 0 if unknown. */
+u_int32_t pfring_get_ethtool_link_speed(const char *ifname);
+
+/* For every user of the interface, until somebody takes it back. CAP_NET_ADMIN. */
+int pfring_set_if_promisc(const char *device, int set_promisc);
+/* A ring is bound by pfring_open(): 0 for that device, -EOPNOTSUPP for another. */
+int pfring_bind(pfring *ring, const char *device_name);
+/* Gives packets back to the ring that were handed out whole; reading does so by itself. */
+void pfring_sync_indexes_with_kernel(pfring *ring);
+/*
+ * Writes test_len bytes (1 .. MAX_CAPLEN) through a ring in memory and reads
+ * them back into buffer. Returns test_len; -EIO if a byte came back wrong.
+ */
+int pfring_loopback_test(pfring *ring, char *buffer, u_int buffer_len, u_int test_len);
+
+/* A batch in one piece: *chunk is then an array of struct pfring_packet. */
+typedef struct {
+	u_int32_t length; /* bytes of the array */
+	u_int32_t num_packets;
+} pfring_chunk_info;
+
+/*
+ * All packets that are there at once, at least one if waiting; valid until the
+ * next receive call. 1, 0 if there is none, or negative as pfring_recv().
+ */
+int pfring_recv_chunk(pfring *ring, void **chunk, pfring_chunk_info *chunk_info,
+		      u_int8_t wait_for_incoming_chunk);
+/* The struct pfring_packet of the packet that the last receive call returned. -EAGAIN: none. */
+int pfring_get_metadata(pfring *ring, u_char **metadata, u_int32_t *metadata_len);
+
+/* Calls for adapters and modules that only PF_RING's makers have: -EOPNOTSUPP. */
+typedef struct pfring_flow_update pfring_flow_update;
+typedef struct {
+	u_int8_t id;
+	u_int8_t device_type;
+	char device_name[IFNAMSIZ];
+} virtual_filtering_device_info;
+
+int pfring_recv_flow(pfring *ring, pfring_flow_update *flow, u_int8_t wait_for_flows);
+int pfring_set_virtual_device(pfring *ring, virtual_filtering_device_info *info);
+int pfring_set_master_id(pfring *ring, u_int32_t master_id);
+int pfring_set_master(pfring *ring, pfring *master);
+int pfring_set_bound_dev_name(pfring *ring, char *custom_dev_name);
+/* 0 is off, as it always is. */
+int pfring_set_filtering_sampling_rate(pfring *ring, u_int32_t rate);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PFRING_HW_H */
