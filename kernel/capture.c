@@ -4,9 +4,9 @@
  *
  * Called by the stack, in an RCU section with bottom halves off, once for each
  * packet received or sent. For each ring: direction and queue, then the filter
- * (SO_ATTACH_FILTER or _BPF, honouring the length it returns), then sampling,
- * then the copy (ring.c). The packet may be shared with other taps: its data
- * pointer is moved to the frame's first byte and always moved back.
+ * (SO_ATTACH_FILTER or _BPF, honouring the length it returns), then the rules
+ * (filter.c), then sampling, then the copy (ring.c). The packet may be shared with other taps: its
+ * data pointer is moved to the frame's first byte and always moved back.
  */
 #include <linux/filter.h>
 #include <linux/if_vlan.h>
@@ -57,6 +57,7 @@ static void frame_init(struct pfr_frame *f, struct sk_buff *skb, u8 direction)
 	f->looping = direction == PFR_DIR_TX && (skb->dev->flags & IFF_LOOPBACK);
 	f->parsed_valid = false;
 	f->parsed_inner = false;
+	f->digest_valid = false;
 	f->ts[PFR_TS_SYSTEM] = 0;
 	f->ts[PFR_TS_COARSE] = 0;
 }
@@ -65,7 +66,7 @@ static void frame_init(struct pfr_frame *f, struct sk_buff *skb, u8 direction)
 const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner)
 {
 	if (!f->parsed_valid || (inner && !f->parsed_inner)) {
-		pfr_parse(f->skb, f->tpid ? f->tci & VLAN_VID_MASK : 0, inner, &f->parsed);
+		pfr_parse(f->skb, f->tpid ? f->tci & VLAN_VID_MASK : -1, inner, &f->parsed);
 		f->parsed_valid = true;
 		f->parsed_inner = inner;
 	}
@@ -98,6 +99,7 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 {
 	struct pfr_ring *ring = sub->ring;
 	const struct sk_filter *filter;
+	struct pfr_rules *rules;
 	u8 directions = READ_ONCE(ring->directions);
 	u32 keep = f->len;
 	u32 rate;
@@ -121,6 +123,9 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 		}
 		keep = min(keep, verdict);
 	}
+	rules = rcu_dereference(ring->rules);
+	if (unlikely(rules) && !pfr_filter_pass(ring, rules, f))
+		return true;
 	rate = READ_ONCE(ring->sampling);
 	if (rate > 1 && !sampled(ring, rate)) {
 		this_cpu_inc(ring->counters->sampled_out);

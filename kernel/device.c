@@ -185,6 +185,8 @@ static int bind_one(struct pfr_ring *ring, int ifindex, u64 queues)
 		return -ENODEV;
 	if (!(dev->flags & IFF_UP))
 		return -ENETDOWN;
+	if (pfr_reflect_loops(ring, ifindex))
+		return -ELOOP;
 	ring->ifindex = ifindex;
 	strscpy(ring->device, dev->name, sizeof(ring->device));
 	return sub_add(ring, dev, queues);
@@ -315,6 +317,7 @@ static int device_event(struct notifier_block *nb, unsigned long event, void *pt
 			dev_went_down(d);
 		break;
 	case NETDEV_UNREGISTER:
+		pfr_reflect_dev_gone(pn, dev);
 		if (d)
 			dev_went_away(d);
 		break;

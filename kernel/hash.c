@@ -107,3 +107,51 @@ u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags)
 		rest |= p->vlan_id << 16;
 	return mix(end_hash(&t.src, t.sport), end_hash(&t.dst, t.dport), rest);
 }
+
+/* Each bit of x changes each bit of the result about every second time. */
+static u64 mix64(u64 x)
+{
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	return x ^ x >> 32;
+}
+
+/*
+ * pkt_hash: the library's number for the same packet (ring/flow_hash.c, type
+ * cluster_per_flow), so not keyed. What rules balance by. Fragments have
+ * neither ports nor protocol, for the later ones do not tell them.
+ */
+u32 pfr_hash_packet(const struct pfr_parsed *p, const struct pfr_end *end)
+{
+	const struct pfr_tuple *t = &p->outer;
+	struct pfr_end a = end[0], b = end[1];
+	u64 h = (u64)p->vlan_id << 16;
+
+	if (!t->version) {
+		a.low = a.mac;
+		b.low = b.mac;
+		if (!a.low && !b.low)
+			return 0;
+		h ^= p->eth_type;
+	} else if (!t->fragment) {
+		h ^= t->proto;
+	} else {
+		a.port = b.port = 0;
+	}
+	if (a.high > b.high || (a.high == b.high && a.low > b.low) ||
+	    (a.high == b.high && a.low == b.low && a.port > b.port))
+		swap(a, b);
+	h = mix64(h ^ (u64)a.port << 48 ^ (u64)b.port << 32);
+	if (a.high | b.high | (a.low | b.low) >> 32) {
+		h = mix64(h ^ a.low);
+		h = mix64(h ^ a.high);
+		h = mix64(h ^ b.low);
+		h = mix64(h ^ b.high);
+	} else {
+		h = mix64(h ^ (a.low << 32 | b.low));
+	}
+	h ^= h >> 32;
+	return (u32)h ?: 1;
+}

@@ -50,6 +50,7 @@ static int __net_init net_init(struct net *net)
 	INIT_HLIST_HEAD(&pn->devs);
 	INIT_LIST_HEAD(&pn->any_rings);
 	INIT_LIST_HEAD(&pn->clusters);
+	INIT_LIST_HEAD(&pn->reflectors);
 	return pfr_proc_net_init(net, pn);
 }
 
@@ -78,6 +79,7 @@ static int __init pfr_init(void)
 		pr_err("transparent_mode is 0..2, min_num_slots 1..%d\n", 1 << 20);
 		return -EINVAL;
 	}
+	pfr_reflect_init();
 	pfr_wq = alloc_workqueue("pf_ring", 0, 0);
 	if (!pfr_wq)
 		return -ENOMEM;

@@ -2,9 +2,11 @@
 /*
  * parse.c - addresses and ports of a frame, and of what a tunnel carries.
  *
- * Called from the packet path for clusters (and, later, rules). Keeps no
- * state, changes nothing, and reads only through skb_header_pointer(), so a
- * frame may lie in fragments or end anywhere. Every loop has a bound.
+ * Called from the packet path for clusters and rules. Finds what the library's
+ * pfring_parse_pkt() finds: a rule must match the same packets on every path.
+ * Keeps no state, changes nothing, and reads only through skb_header_pointer(),
+ * so a frame may lie in fragments or end anywhere. No loop is longer than the
+ * frame.
  */
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
@@ -12,6 +14,7 @@
 #include <linux/ipv6.h>
 #include <linux/mpls.h>
 #include <linux/sctp.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/gre.h>
 #include <net/ip.h>
@@ -19,26 +22,33 @@
 
 #include "pfr.h"
 
-#define MAX_TAGS 4
-#define MAX_LABELS 8
-#define MAX_EXTHDR 8
+#define PARSE_MAX 32767 /* no chain of headers is worth more */
 
-#define PORT_VXLAN 4789	 /* RFC 7348 */
-#define PORT_GENEVE 6081 /* RFC 8926 */
-#define PORT_GTP_U 2152	 /* 3GPP TS 29.281 */
+#define PORT_VXLAN 4789	      /* RFC 7348 */
+#define PORT_VXLAN_LINUX 8472 /* what Linux used before, and some still do */
+#define PORT_GENEVE 6081      /* RFC 8926 */
+#define PORT_GTP_U 2152	      /* 3GPP TS 29.281 */
 
-/* A place in the frame; off is where the next header starts. */
+/* A place in the frame: where the next header starts, and where bytes end that may be one. */
 struct cursor {
 	const struct sk_buff *skb;
-	int off;
+	u32 off, end;
 };
 
-static const void *peek(const struct cursor *c, int len, void *buf)
+/* The len bytes that lie ahead by so many; NULL if they are not all there. */
+static const void *peek_at(const struct cursor *c, u32 ahead, u32 len, void *buf)
 {
-	return skb_header_pointer(c->skb, c->off, len, buf);
+	if (c->off + ahead > c->end || c->end - c->off - ahead < len)
+		return NULL;
+	return skb_header_pointer(c->skb, c->off + ahead, len, buf);
 }
 
-static void parse_ports(struct cursor *c, struct pfr_tuple *t)
+static const void *peek(const struct cursor *c, u32 len, void *buf)
+{
+	return peek_at(c, 0, len, buf);
+}
+
+static void parse_ports(const struct cursor *c, struct pfr_tuple *t)
 {
 	const __be16 *ports;
 	__be16 buf[2];
@@ -48,7 +58,6 @@ static void parse_ports(struct cursor *c, struct pfr_tuple *t)
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
 		ports = peek(c, sizeof(buf), buf);
 		if (!ports)
 			return;
@@ -56,6 +65,14 @@ static void parse_ports(struct cursor *c, struct pfr_tuple *t)
 		t->dport = ports[1];
 		t->has_ports = true;
 	}
+}
+
+/* The datagram ends where it says, if that can be true: behind it lies padding. 0: a GSO frame's.
+ */
+static void cut(struct cursor *c, u32 len)
+{
+	if (len && len < c->end - c->off)
+		c->end = c->off + len;
 }
 
 /* True with the cursor behind the header, if a transport header follows in this frame. */
@@ -76,17 +93,64 @@ static bool parse_ipv4(struct cursor *c, struct pfr_tuple *t)
 	t->fragment = frag & (IP_MF | IP_OFFSET);
 	t->first = t->fragment && !(frag & IP_OFFSET);
 	t->frag_id = ntohs(ip->id);
+	cut(c, ntohs(ip->tot_len));
+	if (ip->ihl * 4 > c->end - c->off) {
+		c->off = c->end;
+		return false;
+	}
 	c->off += ip->ihl * 4;
 	return !t->fragment || t->first;
 }
 
-/* RFC 8200, section 4: the chain of extension headers. */
+/* RFC 8200, section 4. t->proto is always that of what lies ahead. Each step is 8 bytes or more. */
+static bool parse_extensions(struct cursor *c, struct pfr_tuple *t)
+{
+	for (;;) {
+		const u8 *h;
+		u8 buf[8];
+		u32 len;
+
+		switch (t->proto) {
+		case NEXTHDR_NONE:
+			return false;
+		case NEXTHDR_HOP:
+		case NEXTHDR_ROUTING:
+		case NEXTHDR_DEST:
+		case NEXTHDR_FRAGMENT:
+		case NEXTHDR_AUTH:
+			break;
+		default:
+			return true;
+		}
+		h = peek(c, sizeof(buf), buf);
+		if (!h)
+			return false;
+		len = (h[1] + 1) * 8;
+		if (t->proto == NEXTHDR_AUTH) {
+			len = (h[1] + 2) * 4; /* RFC 4302, section 2.2 */
+		} else if (t->proto == NEXTHDR_FRAGMENT) {
+			u16 frag = get_unaligned_be16(h + 2);
+
+			/* With neither bit it is whole (RFC 6946). */
+			t->fragment |= frag & (IP6_OFFSET | IP6_MF);
+			t->first = t->fragment && !(frag & IP6_OFFSET);
+			t->frag_id = get_unaligned_be32(h + 4);
+			len = 8;
+		}
+		if (len > c->end - c->off)
+			return false;
+		t->proto = h[0];
+		c->off += len;
+		if (t->fragment && !t->first)
+			return false;
+	}
+}
+
 static bool parse_ipv6(struct cursor *c, struct pfr_tuple *t)
 {
 	const struct ipv6hdr *ip;
 	struct ipv6hdr buf;
-	u8 next;
-	int i;
+	u32 payload;
 
 	ip = peek(c, sizeof(buf), &buf);
 	if (!ip || ip->version != 6)
@@ -94,40 +158,11 @@ static bool parse_ipv6(struct cursor *c, struct pfr_tuple *t)
 	t->version = 6;
 	t->src = ip->saddr;
 	t->dst = ip->daddr;
-	next = ip->nexthdr;
+	t->proto = ip->nexthdr;
+	payload = ntohs(ip->payload_len);
+	cut(c, payload ? payload + sizeof(*ip) : 0);
 	c->off += sizeof(*ip);
-	for (i = 0; i < MAX_EXTHDR; i++) {
-		const struct ipv6_opt_hdr *opt;
-		struct ipv6_opt_hdr optbuf;
-
-		t->proto = next;
-		if (next == NEXTHDR_FRAGMENT) {
-			const struct frag_hdr *fh;
-			struct frag_hdr fbuf;
-
-			fh = peek(c, sizeof(fbuf), &fbuf);
-			if (!fh)
-				return false;
-			t->proto = fh->nexthdr;
-			t->fragment = fh->frag_off & htons(IP6_OFFSET | IP6_MF);
-			t->first = t->fragment && !(fh->frag_off & htons(IP6_OFFSET));
-			t->frag_id = ntohl(fh->identification);
-			if (t->fragment && !t->first)
-				return false;
-			next = fh->nexthdr;
-			c->off += sizeof(*fh);
-			continue;
-		}
-		if (next != NEXTHDR_HOP && next != NEXTHDR_ROUTING && next != NEXTHDR_DEST &&
-		    next != NEXTHDR_AUTH && next != NEXTHDR_MOBILITY)
-			return true;
-		opt = peek(c, sizeof(optbuf), &optbuf);
-		if (!opt)
-			return false;
-		c->off += next == NEXTHDR_AUTH ? ipv6_authlen(opt) : ipv6_optlen(opt);
-		next = opt->nexthdr;
-	}
-	return false;
+	return parse_extensions(c, t);
 }
 
 static bool parse_ip(struct cursor *c, u16 eth_type, struct pfr_tuple *t)
@@ -143,45 +178,85 @@ static bool parse_ip(struct cursor *c, u16 eth_type, struct pfr_tuple *t)
 	return transport;
 }
 
-/* What follows the bottom of an MPLS stack says itself whether it is IP (RFC 4928). */
+/* TCP's flags, and where the payload starts. */
+static void parse_transport(const struct cursor *c, struct pfr_parsed *p)
+{
+	u32 len = sizeof(struct udphdr);
+	const u8 *h;
+	u8 buf[20];
+
+	switch (p->outer.proto) {
+	case IPPROTO_TCP:
+		if (!p->outer.has_ports)
+			return;
+		len = sizeof(struct tcphdr);
+		h = peek(c, sizeof(buf), buf);
+		if (!h)
+			return;
+		p->tcp_flags = h[13];
+		if ((h[12] >> 4) * 4 < len)
+			return; /* malformed: nobody knows where its payload is */
+		len = (h[12] >> 4) * 4;
+		break;
+	case IPPROTO_SCTP:
+		len = sizeof(struct sctphdr);
+		break;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		break;
+	default:
+		len = 0;
+	}
+	if (len <= c->end - c->off)
+		p->payload = c->off + len;
+}
+
+/* What lies ahead says itself whether it is IP (for MPLS: RFC 4928). */
+static u16 parse_nibble(const struct cursor *c)
+{
+	const u8 *first;
+	u8 byte;
+
+	first = peek(c, 1, &byte);
+	if (!first)
+		return 0;
+	return *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
+}
+
 static u16 parse_mpls(struct cursor *c)
 {
-	int i;
+	const __be32 *label;
+	__be32 buf;
 
-	for (i = 0; i < MAX_LABELS; i++) {
-		const __be32 *label;
-		const u8 *first;
-		__be32 buf;
-		u8 byte;
-
+	do {
 		label = peek(c, sizeof(buf), &buf);
 		if (!label)
 			return 0;
 		c->off += sizeof(*label);
-		if (!(ntohl(*label) & MPLS_LS_S_MASK))
-			continue;
-		first = peek(c, 1, &byte);
-		if (!first)
-			return 0;
-		return *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
-	}
-	return 0;
+	} while (!(ntohl(*label) & MPLS_LS_S_MASK));
+	return parse_nibble(c);
+}
+
+static bool is_tag(u16 eth_type)
+{
+	return eth_type_vlan(htons(eth_type)) || eth_type == ETH_P_QINQ1;
 }
 
 /* Behind the addresses: tags, labels; returns the network layer's type. vlan: the first tag's. */
 static u16 parse_types(struct cursor *c, u16 eth_type, u16 *vlan)
 {
-	int i;
-
-	for (i = 0; i < MAX_TAGS && eth_type_vlan(htons(eth_type)); i++) {
+	while (is_tag(eth_type)) {
 		const struct vlan_hdr *tag;
 		struct vlan_hdr buf;
 
 		tag = peek(c, sizeof(buf), &buf);
 		if (!tag)
 			return eth_type;
-		if (!*vlan)
+		if (vlan)
 			*vlan = ntohs(tag->h_vlan_TCI) & VLAN_VID_MASK;
+		vlan = NULL;
 		eth_type = ntohs(tag->h_vlan_encapsulated_proto);
 		c->off += sizeof(*tag);
 	}
@@ -190,7 +265,8 @@ static u16 parse_types(struct cursor *c, u16 eth_type, u16 *vlan)
 	return eth_type;
 }
 
-static u16 parse_ethernet(struct cursor *c, u8 *dmac, u8 *smac, u16 *vlan)
+/* p: of the outer frame. */
+static u16 parse_ethernet(struct cursor *c, struct pfr_parsed *p, u16 *vlan)
 {
 	const struct ethhdr *eth;
 	struct ethhdr buf;
@@ -198,12 +274,18 @@ static u16 parse_ethernet(struct cursor *c, u8 *dmac, u8 *smac, u16 *vlan)
 	eth = peek(c, sizeof(buf), &buf);
 	if (!eth)
 		return 0;
-	if (dmac) {
-		ether_addr_copy(dmac, eth->h_dest);
-		ether_addr_copy(smac, eth->h_source);
+	if (p) {
+		ether_addr_copy(p->dmac, eth->h_dest);
+		ether_addr_copy(p->smac, eth->h_source);
 	}
 	c->off += sizeof(*eth);
 	return parse_types(c, ntohs(eth->h_proto), vlan);
+}
+
+/* What an EtherType in a tunnel's header announces, with the cursor on it. */
+static u16 inner_type(struct cursor *c, u16 type)
+{
+	return type == ETH_P_TEB ? parse_ethernet(c, NULL, NULL) : type;
 }
 
 /* RFC 2784, 2890. Returns the payload's type, with the cursor on it. */
@@ -211,61 +293,61 @@ static u16 parse_gre(struct cursor *c, u32 *id)
 {
 	const struct gre_base_hdr *gre;
 	struct gre_base_hdr buf;
-	__be32 keybuf;
-	int off;
+	u32 off = sizeof(buf);
+	u16 type;
 
 	gre = peek(c, sizeof(buf), &buf);
 	if (!gre || gre->flags & (GRE_VERSION | GRE_ROUTING))
 		return 0;
-	off = sizeof(*gre) + (gre->flags & GRE_CSUM ? 4 : 0);
+	type = ntohs(gre->protocol);
+	if (gre->flags & GRE_CSUM)
+		off += 4;
 	if (gre->flags & GRE_KEY) {
 		const __be32 *key;
+		__be32 keybuf;
 
-		key = skb_header_pointer(c->skb, c->off + off, sizeof(keybuf), &keybuf);
+		key = peek_at(c, off, sizeof(keybuf), &keybuf);
 		if (!key)
 			return 0;
 		*id = ntohl(*key);
 		off += 4;
 	}
 	c->off += off + (gre->flags & GRE_SEQ ? 4 : 0);
-	return ntohs(gre->protocol);
+	return inner_type(c, type);
 }
 
-/* 3GPP TS 29.281, section 5: G-PDUs only. */
+/* 3GPP TS 29.281, section 5. Only a G-PDU (255) has a packet inside. */
 static u16 parse_gtp(struct cursor *c, u32 *id)
 {
-	const u8 *h, *first;
-	u8 buf[8], byte;
-	int i;
+	const u8 *h, *byte;
+	u8 buf[8], b, next, len;
 
 	h = peek(c, sizeof(buf), buf);
-	if (!h || h[0] >> 5 != 1 || !(h[0] & 0x10) || h[1] != 255)
+	if (!h || (h[0] & 0xf0) != 0x30)
 		return 0;
 	*id = get_unaligned_be32(h + 4);
-	c->off += 8;
-	if (h[0] & 7) { /* sequence number, N-PDU number, then extension headers */
-		u8 next;
-
-		c->off += 4;
-		for (i = 0; i < MAX_EXTHDR; i++) {
-			first = skb_header_pointer(c->skb, c->off - 1, 1, &byte);
-			if (!first)
-				return 0;
-			next = *first;
-			if (!next)
-				break;
-			first = peek(c, 1, &byte);
-			if (!first || !*first)
-				return 0;
-			c->off += *first * 4;
-		}
-		if (i == MAX_EXTHDR)
-			return 0;
-	}
-	first = peek(c, 1, &byte);
-	if (!first)
+	if (h[1] != 255)
 		return 0;
-	return *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
+	len = h[0] & 7; /* sequence number, N-PDU number, then extension headers */
+	c->off += 8;
+	if (!len)
+		return parse_nibble(c);
+	h = peek(c, 4, buf);
+	if (!h)
+		return 0;
+	next = len & 4 ? h[3] : 0;
+	c->off += 4;
+	while (next) {
+		byte = peek(c, 1, &b);
+		if (!byte || !*byte || *byte * 4 > c->end - c->off)
+			return 0;
+		c->off += *byte * 4;
+		byte = skb_header_pointer(c->skb, c->off - 1, 1, &b);
+		if (!byte)
+			return 0;
+		next = *byte;
+	}
+	return parse_nibble(c);
 }
 
 /* The UDP tunnels, by destination port; returns the inner type with the cursor on it. */
@@ -273,7 +355,6 @@ static u16 parse_udp_tunnel(struct cursor *c, u16 dport, u32 *id)
 {
 	const u8 *h;
 	u8 buf[8];
-	u16 vlan = 0;
 
 	c->off += sizeof(struct udphdr);
 	if (dport == PORT_GTP_U)
@@ -281,23 +362,22 @@ static u16 parse_udp_tunnel(struct cursor *c, u16 dport, u32 *id)
 	h = peek(c, sizeof(buf), buf);
 	if (!h)
 		return 0;
-	*id = get_unaligned_be32(h + 4) >> 8;
-	if (dport == PORT_VXLAN && h[0] & 0x08) {
+	if ((dport == PORT_VXLAN || dport == PORT_VXLAN_LINUX) && h[0] & 0x08) {
+		*id = get_unaligned_be32(h + 4) >> 8;
 		c->off += 8;
-		return parse_ethernet(c, NULL, NULL, &vlan);
+		return parse_ethernet(c, NULL, NULL);
 	}
 	if (dport == PORT_GENEVE && !(h[0] >> 6)) {
-		u16 type = get_unaligned_be16(h + 2);
-
+		*id = get_unaligned_be32(h + 4) >> 8;
 		c->off += 8 + (h[0] & 0x3f) * 4;
-		return type == ETH_P_TEB ? parse_ethernet(c, NULL, NULL, &vlan) : type;
+		return inner_type(c, get_unaligned_be16(h + 2));
 	}
 	return 0;
 }
 
 static void parse_inner(struct cursor *c, struct pfr_parsed *p)
 {
-	u16 type = 0, vlan = 0;
+	u16 type = 0;
 
 	switch (p->outer.proto) {
 	case IPPROTO_IPIP:
@@ -308,8 +388,6 @@ static void parse_inner(struct cursor *c, struct pfr_parsed *p)
 		break;
 	case IPPROTO_GRE:
 		type = parse_gre(c, &p->tunnel_id);
-		if (type == ETH_P_TEB)
-			type = parse_ethernet(c, NULL, NULL, &vlan);
 		break;
 	case IPPROTO_UDP:
 		if (p->outer.has_ports)
@@ -324,20 +402,25 @@ static void parse_inner(struct cursor *c, struct pfr_parsed *p)
 
 /*
  * Takes the frame at skb->data apart. stripped_vlan: id of a tag that is not in
- * the frame any more. A device without Ethernet headers starts at its network
- * layer, whose type the stack knows.
+ * the frame any more, or negative. A device without Ethernet headers starts at
+ * its network layer, whose type the stack knows.
  */
-void pfr_parse(const struct sk_buff *skb, u16 stripped_vlan, bool inner, struct pfr_parsed *p)
+void pfr_parse(const struct sk_buff *skb, int stripped_vlan, bool inner, struct pfr_parsed *p)
 {
-	struct cursor c = {.skb = skb};
+	struct cursor c = {.skb = skb, .end = min_t(u32, skb->len, PARSE_MAX)};
 
 	memset(p, 0, sizeof(*p));
-	p->vlan_id = stripped_vlan;
+	p->vlan_id = max(stripped_vlan, 0);
 	p->tunnel_id = NO_TUNNEL_ID;
 	if (skb->dev->type == ARPHRD_ETHER || skb->dev->type == ARPHRD_LOOPBACK)
-		p->eth_type = parse_ethernet(&c, p->dmac, p->smac, &p->vlan_id);
+		p->eth_type = parse_ethernet(&c, p, stripped_vlan < 0 ? &p->vlan_id : NULL);
 	else
 		p->eth_type = ntohs(skb->protocol);
-	if (parse_ip(&c, p->eth_type, &p->outer) && inner)
-		parse_inner(&c, p);
+	if (parse_ip(&c, p->eth_type, &p->outer)) {
+		parse_transport(&c, p);
+		if (inner)
+			parse_inner(&c, p);
+	} else if (p->outer.fragment && !p->outer.first) {
+		p->payload = c.off;
+	}
 }

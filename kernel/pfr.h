@@ -7,6 +7,10 @@
  *       struct pfr_sub    one ring's interest in one device
  *       struct pfr_group  the rings of one cluster on that device
  *   struct pfr_ring  one per socket: settings, lanes, counters
+ *     struct pfr_rules   its filtering rules, once it has had one
+ *       struct pfr_wild    a wildcard rule
+ *       struct pfr_flow    a hash rule
+ *     struct pfr_reflector  a device that a rule of the ring reflects to
  *
  * Locks, outermost first: RTNL guards devices, subscriptions and groups and
  * clusters; ring->mutex guards a ring's settings and its memory; lane->lock is
@@ -21,6 +25,8 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
+#include <linux/rbtree.h>
+#include <linux/rhashtable.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <net/sock.h>
@@ -37,10 +43,11 @@ extern bool pfr_enable_tx_capture, pfr_enable_ip_defrag, pfr_quick_mode;
 extern struct workqueue_struct *pfr_wq; /* frees rings after their grace period */
 
 struct pfr_net {
-	struct hlist_head devs;	    /* struct pfr_dev; RTNL */
-	struct list_head any_rings; /* rings bound to every device; RTNL */
-	struct list_head clusters;  /* RTNL */
-	struct pfr_frags *frags;    /* from the first cluster on (frag.c); RTNL */
+	struct hlist_head devs;	     /* struct pfr_dev; RTNL */
+	struct list_head any_rings;  /* rings bound to every device; RTNL */
+	struct list_head clusters;   /* RTNL */
+	struct list_head reflectors; /* RTNL */
+	struct pfr_frags *frags;     /* from the first cluster on (frag.c); RTNL */
 	struct proc_dir_entry *proc, *proc_stats;
 	atomic_t rings;
 	atomic_t next_ring_id;
@@ -74,6 +81,8 @@ struct pfr_lane {
 struct pfr_ring_counters {
 	u64 filtered;
 	u64 sampled_out;
+	u64 reflected, reflect_errors;
+	u64 rule_errors;
 };
 
 /* How long a packet waits for the watermark unless PFR_SO_WATERMARK_TIMEOUT says otherwise. */
@@ -93,7 +102,8 @@ struct pfr_ring {
 	u32 caplen;
 	u32 sampling;
 	u32 nlanes;
-	struct pfr_lane *lanes; /* set once, then until the ring is freed */
+	struct pfr_rules __rcu *rules; /* NULL: everything passes */
+	struct pfr_lane *lanes;	       /* set once, then until the ring is freed */
 	struct pfr_ring_counters __percpu *counters;
 	u32 watermark;
 	u32 cookie; /* marks what this ring sent, never 0 */
@@ -114,6 +124,8 @@ struct pfr_ring {
 	struct list_head any_node;     /* in pn->any_rings; RTNL */
 	struct pfr_cluster *cluster;   /* RTNL */
 	struct list_head cluster_node; /* in cluster->rings */
+	struct list_head reflectors;   /* RTNL */
+	struct pfr_rules *own_rules;   /* mutex; there from the first rule on */
 	u32 consumer;
 	int ifindex; /* 0: any; RTNL */
 	u64 queues;
@@ -197,9 +209,35 @@ struct pfr_parsed {
 	u8 dmac[ETH_ALEN], smac[ETH_ALEN];
 	u16 eth_type;
 	u16 vlan_id;
+	u8 tcp_flags;
 	bool has_inner;
 	u32 tunnel_id;
+	u32 payload; /* where it starts, 0 if there is none */
 	struct pfr_tuple outer, inner;
+};
+
+/* One end of a flow. IPv4: in low, in host byte order; IPv6: as it lies in memory. */
+struct pfr_end {
+	u64 high, low;
+	u64 mac;
+	u16 port;
+};
+
+/* Bits of pfr_digest.word: all that a rule wants to be equal, in one comparison. */
+#define PFR_WORD_TYPE(n) ((u64)(n))
+#define PFR_WORD_VLAN(n) ((u64)(n) << 16)
+#define PFR_WORD_PROTO(n) ((u64)(n) << 32)
+#define PFR_WORD_FLAGS(n) ((u64)(n) << 40)
+#define PFR_WORD_VERSION(n) ((u64)(n) << 48)
+#define PFR_WORD_INNER(n) ((u64)(n) << 52) /* the tunnelled packet's version */
+#define PFR_WORD_PORTS BIT_ULL(56)
+
+/* A packet as rules see it. */
+struct pfr_digest {
+	u64 word;
+	struct pfr_end end[2];	 /* source, destination */
+	struct pfr_end inner[2]; /* of the tunnelled packet */
+	u32 hash;		 /* pfr_hash_packet(), once asked for */
 };
 
 /* One packet on its way to the rings. */
@@ -214,8 +252,88 @@ struct pfr_frame {
 	u32 hash;
 	bool looping; /* will be received as well: the loopback device's sent packets */
 	bool parsed_valid, parsed_inner;
+	bool digest_valid, digest_inner;
 	u64 ts[2]; /* PFR_TS_SYSTEM and _COARSE, once asked for */
 	struct pfr_parsed parsed;
+	struct pfr_digest digest;
+};
+
+/* A device that rules of one ring reflect to. */
+struct pfr_reflector {
+	struct list_head ring_node;   /* in ring->reflectors */
+	struct list_head net_node;    /* in pn->reflectors, until the device or the ring goes */
+	struct net_device __rcu *dev; /* held; NULL once it is gone */
+	atomic_t users;		      /* rules; one without any goes when the next is looked for */
+};
+
+struct pfr_rule_count {
+	u64 match, filtered, forwarded;
+	u64 last; /* of the matches, in jiffies; they never wrap */
+};
+
+/* What wildcard and hash rules have in common: what becomes of a packet, and the books. */
+struct pfr_rule {
+	u8 action; /* rule_action_behaviour */
+	bool locked;
+	u16 plugin_id;
+	struct pfr_reflector *reflector;
+	u64 born; /* jiffies */
+	/* A wildcard rule is every CPU's; a flow is one CPU's, or two CPUs', at a time. */
+	struct pfr_rule_count __percpu *count;
+	struct {
+		atomic64_t match, filtered, forwarded;
+		u64 last;
+	} shared; /* counted here if count is NULL */
+};
+
+/* A wildcard rule; what rejects most packets is in the first cache line. */
+struct pfr_wild {
+	struct list_head node; /* in rules->wild */
+	u64 value, mask;       /* of pfr_digest.word */
+	u64 low[2], low_mask[2];
+	u16 port[2], span[2]; /* from port to port + span */
+	u16 id;
+	bool more; /* something is left to compare */
+	bool bidirectional;
+	u8 balance_id, balance_pool;
+	struct pfr_rule rule;
+	u64 high[2], high_mask[2], mac[2], mac_mask[2];
+	u64 inner[2][2], inner_mask[2][2]; /* tunnelled source and destination; high, low */
+	u32 if_index, tunnel_id;	   /* 0: any */
+	u8 pattern_len;
+	u8 pattern[32];
+	u8 back[32]; /* where to go on in pattern if the byte behind this one differs */
+	u16 filter_plugin_id;
+	bool wants_inner;
+	struct rb_node tree; /* in rules->tree */
+	struct rcu_head rcu;
+};
+
+struct pfr_flow_key {
+	u64 addr[2][2]; /* high, low; the smaller end first */
+	u16 port[2];
+	u16 vlan;
+	u8 version, proto;
+};
+
+struct pfr_flow {
+	struct rhash_head node;
+	struct pfr_flow_key key;
+	struct pfr_rule rule;
+	struct rcu_head rcu;
+};
+
+/* Written under ring->mutex, but for the flows, which packets add and delete as well. */
+struct pfr_rules {
+	struct list_head wild; /* by id; RCU */
+	atomic_t flow_count;
+	bool accept;			       /* the default policy */
+	bool inner;			       /* some rule has looked into tunnels */
+	struct pfr_reflector __rcu *reflector; /* of what passes; RTNL */
+	struct rhashtable flows;
+	bool flows_made;     /* flow_count is not 0 before; mutex */
+	struct rb_root tree; /* the wildcard rules once more; mutex */
+	u32 wild_count;	     /* mutex */
 };
 
 /* ring.c */
@@ -247,8 +365,62 @@ rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb);
 bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop);
 const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner);
 
+/* filter.c */
+bool pfr_filter_pass(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f);
+u32 pfr_filter_hash(struct pfr_frame *f);
+int pfr_filter_add(struct pfr_ring *ring, const struct pfr_rule_req *req);
+int pfr_filter_remove(struct pfr_ring *ring, const struct pfr_rule_ref *ref);
+int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref,
+		     struct pfr_rule_stats *stats);
+int pfr_filter_free_id(struct pfr_ring *ring, u32 *id);
+int pfr_filter_purge(struct pfr_ring *ring, bool hash, u32 seconds);
+int pfr_filter_policy(struct pfr_ring *ring, bool accept);
+int pfr_filter_reflector(struct pfr_ring *ring, const char *name);
+void pfr_filter_free(struct pfr_ring *ring);
+void pfr_rule_init(struct pfr_rule *rule, u8 action);
+void pfr_rule_destroy(struct pfr_rule *rule);
+bool pfr_rule_is_idle(const struct pfr_rule *rule, u64 now, u32 seconds);
+
+/* filter_wildcard.c */
+struct pfr_wild *pfr_wild_create(const struct pfr_rule_req *req);
+void pfr_wild_free(struct pfr_wild *w);
+bool pfr_wild_matches(const struct pfr_wild *w, const struct pfr_frame *f);
+int pfr_wild_insert(struct pfr_rules *rules, struct pfr_wild *w);
+struct pfr_wild *pfr_wild_find(struct pfr_rules *rules, u16 id);
+void pfr_wild_remove(struct pfr_rules *rules, struct pfr_wild *w);
+void pfr_wild_purge(struct pfr_rules *rules, u32 seconds);
+int pfr_wild_free_id(struct pfr_rules *rules, u32 *id);
+void pfr_wilds_free(struct pfr_rules *rules);
+
+/* filter_hash.c */
+int pfr_flow_check(const struct pfr_rule_ref *ref);
+struct pfr_flow *pfr_flow_create(const struct pfr_flow_key *key, u8 action, gfp_t gfp);
+void pfr_flow_free(struct pfr_flow *flow);
+void pfr_flow_key_ref(const struct pfr_rule_ref *ref, struct pfr_flow_key *key);
+struct pfr_flow *pfr_flow_of(struct pfr_rules *rules, const struct pfr_digest *d);
+struct pfr_flow *pfr_flow_find(struct pfr_rules *rules, const struct pfr_flow_key *key);
+int pfr_flow_insert(struct pfr_rules *rules, struct pfr_flow *flow);
+bool pfr_flow_remove(struct pfr_rules *rules, struct pfr_flow *flow);
+void pfr_flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct pfr_digest *d);
+void pfr_flow_forget(struct pfr_rules *rules, const struct pfr_digest *d);
+void pfr_flow_purge(struct pfr_rules *rules, u32 seconds);
+int pfr_flows_make(struct pfr_rules *rules);
+void pfr_flows_free(struct pfr_rules *rules);
+
+/* reflect.c */
+struct pfr_reflector *pfr_reflector_get(struct pfr_ring *ring, const char *name);
+void pfr_reflector_put(struct pfr_reflector *r);
+void pfr_reflect(struct pfr_ring *ring, struct pfr_reflector *r, const struct pfr_frame *f,
+		 bool bounce);
+bool pfr_reflect_loops(struct pfr_ring *ring, int ifindex);
+void pfr_reflect_dev_gone(struct pfr_net *pn, struct net_device *dev);
+void pfr_reflect_release(struct pfr_ring *ring);
+void pfr_reflect_free(struct pfr_ring *ring);
+void pfr_reflect_init(void);
+
 /* parse.c, hash.c */
-void pfr_parse(const struct sk_buff *skb, u16 stripped_vlan, bool inner, struct pfr_parsed *p);
+void pfr_parse(const struct sk_buff *skb, int stripped_vlan, bool inner, struct pfr_parsed *p);
+u32 pfr_hash_packet(const struct pfr_parsed *p, const struct pfr_end *end);
 u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags);
 u32 pfr_hash_host(const struct pfr_tuple *t, bool dst);
 bool pfr_hash_wants_inner(u32 type);

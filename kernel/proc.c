@@ -84,12 +84,19 @@ static int ring_show(struct seq_file *m, void *v)
 {
 	struct pfr_ring *ring = m->private;
 	char appl[sizeof(ring->appl_name)];
+	u32 wild = 0, flows = 0;
+	bool accept = true;
 	u64 memory = 0;
 
 	mutex_lock(&ring->mutex);
 	strscpy(appl, ring->appl_name, sizeof(appl));
 	if (ring->lanes)
 		memory = ring->locked_pages << PAGE_SHIFT;
+	if (ring->own_rules) {
+		wild = ring->own_rules->wild_count;
+		flows = atomic_read(&ring->own_rules->flow_count);
+		accept = ring->own_rules->accept;
+	}
 	mutex_unlock(&ring->mutex);
 	row(m, "Bound Device", "%s", ring->device);
 	row(m, "Slot Version", "%d [%s]", SLOT_VERSION, RING_VERSION);
@@ -100,6 +107,8 @@ static int ring_show(struct seq_file *m, void *v)
 	row(m, "Capture Direction", "%s", direction_name(READ_ONCE(ring->direction)));
 	row(m, "BPF Filtering", "%s",
 	    rcu_access_pointer(ring->sk.sk_filter) ? "Enabled" : "Disabled");
+	row(m, "# Filters", "%u wildcard, %u hash, policy %s", wild, flows,
+	    accept ? "accept" : "drop");
 	row(m, "Promisc", "%s", READ_ONCE(ring->promisc) ? "Yes" : "No");
 	row(m, "Poll Pkt Watermark", "%u", READ_ONCE(ring->watermark));
 	row(m, "Poll Watermark Timeout", "%u", READ_ONCE(ring->watermark_ms));

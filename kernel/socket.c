@@ -25,6 +25,7 @@ static void ring_free_work(struct work_struct *work)
 	struct pfr_ring *ring = container_of(to_rcu_work(work), struct pfr_ring, free_work);
 
 	pfr_wake_stop(ring);
+	pfr_filter_free(ring);
 	pfr_ring_free(ring);
 	free_percpu(ring->counters);
 	kfree(ring->appl_stats);
@@ -44,6 +45,7 @@ static int pfr_release(struct socket *sock)
 	rtnl_lock();
 	pfr_cluster_leave(ring);
 	pfr_device_unbind(ring);
+	pfr_reflect_release(ring);
 	rtnl_unlock();
 	atomic_dec(&ring->pn->rings);
 	sock_orphan(sk);
@@ -162,6 +164,7 @@ static int pfr_create(struct net *net, struct socket *sock, int protocol, int ke
 	INIT_LIST_HEAD(&ring->subs);
 	INIT_LIST_HEAD(&ring->any_node);
 	INIT_LIST_HEAD(&ring->cluster_node);
+	INIT_LIST_HEAD(&ring->reflectors);
 	ring->directions = PFR_DIR_RX | PFR_DIR_TX;
 	ring->sampling = 1;
 	ring->id = atomic_inc_return(&ring->pn->next_ring_id) - 1;

@@ -99,6 +99,46 @@ static int set_cluster(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 	return err;
 }
 
+/* Freed by the caller. */
+static void *get_struct(sockptr_t val, unsigned int len, unsigned int size)
+{
+	return len == size ? memdup_sockptr(val, len) : ERR_PTR(-EINVAL);
+}
+
+static int set_rule(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	struct pfr_rule_req *req = get_struct(val, len, sizeof(*req));
+	int err;
+
+	if (IS_ERR(req))
+		return PTR_ERR(req);
+	err = pfr_filter_add(ring, req);
+	kfree(req);
+	return err;
+}
+
+static int set_no_rule(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	struct pfr_rule_ref ref;
+
+	if (len != sizeof(ref))
+		return -EINVAL;
+	if (copy_from_sockptr(&ref, val, sizeof(ref)))
+		return -EFAULT;
+	return pfr_filter_remove(ring, &ref);
+}
+
+static int set_reflector(struct pfr_ring *ring, sockptr_t val, unsigned int len)
+{
+	char name[IFNAMSIZ] = "";
+
+	if (len >= sizeof(name))
+		return -EINVAL;
+	if (copy_from_sockptr(name, val, len))
+		return -EFAULT;
+	return pfr_filter_reflector(ring, name);
+}
+
 static int set_name(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 {
 	char *text = get_text(val, len, sizeof(ring->appl_name) - 1, false);
@@ -186,6 +226,13 @@ static int set_number(struct pfr_ring *ring, int optname, int n)
 		return 0;
 	case PFR_SO_PROMISC:
 		return set_promisc(ring, n);
+	case PFR_SO_POLICY:
+		return pfr_filter_policy(ring, n);
+	case PFR_SO_PURGE_HASH:
+	case PFR_SO_PURGE_RULES:
+		if (n < 0)
+			return -EINVAL;
+		return pfr_filter_purge(ring, optname == PFR_SO_PURGE_HASH, n);
 	}
 	return -ENOPROTOOPT;
 }
@@ -220,6 +267,12 @@ int pfr_setsockopt(struct socket *sock, int level, int optname, sockptr_t val, u
 		return 0;
 	case PFR_SO_RING:
 		return set_ring(ring, val, len);
+	case PFR_SO_ADD_RULE:
+		return set_rule(ring, val, len);
+	case PFR_SO_REMOVE_RULE:
+		return set_no_rule(ring, val, len);
+	case PFR_SO_REFLECTOR:
+		return set_reflector(ring, val, len);
 	case PFR_SO_APPL_NAME:
 		return set_name(ring, val, len);
 	case PFR_SO_APPL_STATS:
@@ -256,10 +309,25 @@ static void stats_fill(struct pfr_ring *ring, struct pfr_stats *stats)
 
 		stats->filtered += READ_ONCE(c->filtered);
 		stats->sampled_out += READ_ONCE(c->sampled_out);
+		stats->reflected += READ_ONCE(c->reflected);
+		stats->reflect_errors += READ_ONCE(c->reflect_errors);
+		stats->rule_errors += READ_ONCE(c->rule_errors);
 	}
 	stats->wakeups = atomic64_read(&ring->wakeups);
 	stats->tx = atomic64_read(&ring->tx);
 	stats->tx_errors = atomic64_read(&ring->tx_errors);
+}
+
+static int rule_stats(struct pfr_ring *ring, char __user *val, int room,
+		      struct pfr_rule_stats *stats)
+{
+	struct pfr_rule_ref ref;
+
+	if (room < (int)sizeof(ref))
+		return -EINVAL;
+	if (copy_from_user(&ref, val, sizeof(ref)))
+		return -EFAULT;
+	return pfr_filter_stats(ring, &ref, stats);
 }
 
 int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val, int __user *len)
@@ -270,9 +338,10 @@ int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val
 		u8 addr[ETH_ALEN];
 		struct pfr_info info;
 		struct pfr_stats stats;
+		struct pfr_rule_stats rule;
 	} u = {};
 	struct net_device *dev;
-	int room, size = sizeof(u.n);
+	int room, err = 0, size = sizeof(u.n);
 
 	if (level != SOL_PF_RING)
 		return -ENOPROTOOPT;
@@ -309,9 +378,18 @@ int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val
 		size = sizeof(u.stats);
 		stats_fill(ring, &u.stats);
 		break;
+	case PFR_SO_FREE_RULE:
+		err = pfr_filter_free_id(ring, &u.n);
+		break;
+	case PFR_SO_RULE_STATS:
+		size = sizeof(u.rule);
+		err = rule_stats(ring, val, room, &u.rule);
+		break;
 	default:
 		return -ENOPROTOOPT;
 	}
+	if (err)
+		return err;
 	if (room < size)
 		return -EINVAL;
 	if (copy_to_user(val, &u, size) || put_user(size, len))

@@ -33,7 +33,7 @@
 #define RING_VERSION_NUM 0x050404
 
 /* Bumped whenever part two changes; the library refuses a module of another ABI. */
-#define PF_RING_ABI_VERSION 2
+#define PF_RING_ABI_VERSION 3
 
 /* ------------------------------------------------------------------------
  * Part one: types named by programs.
@@ -460,8 +460,12 @@ struct sockaddr_pfr {
 /* Set; an int unless another type is named. */
 #define PFR_SO_CLUSTER_JOIN      99  /* struct pfr_cluster_req */
 #define PFR_SO_CLUSTER_LEAVE     100 /* no value */
+#define PFR_SO_ADD_RULE          102 /* struct pfr_rule_req */
+#define PFR_SO_REMOVE_RULE       103 /* struct pfr_rule_ref */
+#define PFR_SO_POLICY            104 /* packets that no rule decides on: 0 dropped, else accepted */
 #define PFR_SO_SAMPLING          105 /* 1 of so many packets */
 #define PFR_SO_ACTIVATE          106 /* no value */
+#define PFR_SO_PURGE_HASH        109 /* removes hash rules that were idle for so many seconds */
 #define PFR_SO_APPL_NAME         110 /* text */
 #define PFR_SO_DIRECTION         111 /* packet_direction */
 #define PFR_SO_DISCARD_INJECTED  115 /* do not capture what this socket sent */
@@ -469,16 +473,22 @@ struct sockaddr_pfr {
 #define PFR_SO_WATERMARK         117 /* packets that are worth a wake-up */
 #define PFR_SO_WATERMARK_TIMEOUT 121 /* ms that one packet may be held back */
 #define PFR_SO_SHUTDOWN          124 /* no value: poll() answers POLLHUP from now on */
+#define PFR_SO_PURGE_RULES       125 /* wildcard rules likewise, but for the locked ones */
 #define PFR_SO_SOCKET_MODE       126 /* socket_mode */
 #define PFR_SO_APPL_STATS        133 /* text for /proc/net/pf_ring/stats */
 #define PFR_SO_PROMISC           140 /* CAP_NET_ADMIN */
 #define PFR_SO_RING              200 /* struct pfr_ring_req, once in a socket's life */
 #define PFR_SO_TIMESTAMP         201 /* PFR_TS_* */
 #define PFR_SO_SYNC              202 /* no value: returns when every packet that met the old filter,
-				      * direction or sampling rate is in the ring or gone */
+				      * rules, direction or sampling rate is in the ring or gone */
+#define PFR_SO_REFLECTOR         203 /* a device's name, "" for none: what passes all rules goes
+				      * out of it as well; CAP_NET_ADMIN */
 
 /* Get. */
 #define PFR_SO_VERSION     170 /* __u32, RING_VERSION_NUM */
+#define PFR_SO_RULE_STATS  171 /* in: struct pfr_rule_ref; out: struct pfr_rule_stats, or what the
+				* rule's plugin says. ENOSPC with the length needed if there is no room */
+#define PFR_SO_FREE_RULE   173 /* __u32, an id for one more wildcard rule: behind all, if it can be */
 #define PFR_SO_CHANNELS    174 /* __u32, receive queues of the bound device */
 #define PFR_SO_RING_ID     175 /* __u32 */
 #define PFR_SO_DEVICE_ADDR 177 /* __u8[6] */
@@ -524,11 +534,64 @@ struct pfr_cluster_req {
 struct pfr_stats {
 	__u64 recv;        /* entered the ring */
 	__u64 drop;        /* passed everything and found no room */
-	__u64 filtered;    /* refused by the filter */
+	__u64 filtered;    /* refused by the filter, by a rule or by the policy */
 	__u64 sampled_out; /* skipped by sampling */
 	__u64 wakeups;
 	__u64 tx;          /* frames that the device queue took */
 	__u64 tx_errors;
+	__u64 reflected;
+	__u64 reflect_errors;
+	__u64 rule_errors; /* hash rules that a packet should have added: no memory or no room */
+};
+
+#define PFR_RULE_WILDCARD 0
+#define PFR_RULE_HASH     1
+
+#define PFR_MAX_RULES      65535   /* ids 0 .. 65534 */
+#define PFR_MAX_HASH_RULES 1048576 /* per ring, as the wildcard rules */
+
+/* Which rule. Of what its kind does not use everything is 0. */
+struct pfr_rule_ref {
+	__u32 kind;      /* PFR_RULE_* */
+	__u16 rule_id;   /* wildcard */
+	__u16 vlan_id;   /* hash, and so the rest */
+	__u8 ip_version; /* 4, 6; 0 is 4 */
+	__u8 proto;
+	__u16 port_a, port_b;
+	__u16 reserved;
+	ip_addr peer_a, peer_b;
+};
+
+/* A rule as filtering_rule and hash_filtering_rule have it; behind reflector for wildcard only. */
+struct pfr_rule_req {
+	struct pfr_rule_ref ref;
+	__u32 action; /* rule_action_behaviour */
+	__u16 plugin_id;
+	__u8 locked;
+	__u8 reserved;
+	char reflector[REFLECTOR_NAME_LEN];
+	__u32 if_index;
+	__u32 tunnel_id;
+	__u8 smac[ETH_ALEN], dmac[ETH_ALEN];
+	__u16 vlan_id, eth_type;
+	__u16 sport_low, sport_high, dport_low, dport_high;
+	__u8 proto, tcp_flags;
+	__u8 balance_id, balance_pool;
+	__u8 bidirectional;
+	__u8 reserved2;
+	__u16 filter_plugin_id;
+	ip_addr shost, dhost, shost_mask, dhost_mask;
+	ip_addr tunnel_shost, tunnel_dhost, tunnel_shost_mask, tunnel_dhost_mask;
+	char payload_pattern[32];
+	char filter_plugin_data[FILTER_PLUGIN_DATA_LEN];
+};
+
+struct pfr_rule_stats {
+	__u64 match;      /* packets that the rule matched */
+	__u64 filtered;   /* of them not forwarded by it */
+	__u64 forwarded;  /* of them forwarded by it */
+	__u32 inactivity; /* seconds since the last, or since the rule was added */
+	__u32 reserved;
 };
 
 #ifdef __cplusplus
@@ -541,7 +604,10 @@ PFR_ASSERT(sizeof(struct pfr_lane_cons) == 192, "pfr_lane_cons is shared memory"
 PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
 PFR_ASSERT(sizeof(struct sockaddr_pfr) == 16, "sockaddr_pfr is what bind() takes");
 PFR_ASSERT(sizeof(struct pfr_ring_req) == 16 && sizeof(struct pfr_info) == 40 &&
-		   sizeof(struct pfr_cluster_req) == 16 && sizeof(struct pfr_stats) == 56,
+		   sizeof(struct pfr_cluster_req) == 16 && sizeof(struct pfr_stats) == 80,
+	   "options are the same for 32 and 64-bit programs");
+PFR_ASSERT(sizeof(struct pfr_rule_ref) == 48 && sizeof(struct pfr_rule_req) == 528 &&
+		   sizeof(struct pfr_rule_stats) == 32,
 	   "options are the same for 32 and 64-bit programs");
 PFR_ASSERT(PFR_LANE_SLACK % 4096 == 0 && PFR_LANE_SLACK >= PFR_MAX_REC, "slack holds one record");
 #ifndef __KERNEL__

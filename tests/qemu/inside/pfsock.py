@@ -81,6 +81,9 @@ class Stats(NamedTuple):
     wakeups: int
     tx: int
     tx_errors: int
+    reflected: int
+    reflect_errors: int
+    rule_errors: int
 
 
 class Lane:
@@ -179,6 +182,13 @@ class Ring:
         """getsockopt() at our level."""
         return self.sock.getsockopt(SOL, option, size)
 
+    def ask(self, option: int, question: bytes, size: int) -> bytes:
+        """getsockopt() with something to read in its buffer, which Python's has not."""
+        buffer = ctypes.create_string_buffer(question, max(size, len(question)))
+        length = ctypes.c_uint32(size)
+        check(libc.getsockopt(self.fileno(), SOL, option, buffer, ctypes.byref(length)))
+        return buffer.raw[: length.value]
+
     def number(self, option: int) -> int:
         """An option that is one number."""
         return int(struct.unpack("<I", self.get(option, 4))[0])
@@ -220,7 +230,7 @@ class Ring:
 
     def stats(self) -> Stats:
         """The kernel's books."""
-        return Stats(*struct.unpack("<7Q", self.get(STATS, 56)))
+        return Stats(*struct.unpack("<10Q", self.get(STATS, 80)))
 
     def filter(self, *instructions: tuple[int, int, int, int]) -> None:
         """Attach a classic BPF program."""
