@@ -34,6 +34,7 @@ from rulebook import (
     add_flow,
     counts,
     number_ref,
+    pass_through,
     remove,
     send,
 )
@@ -45,20 +46,6 @@ A6, B6 = ("2001:db8::1", 1000), ("2001:db8::2", 53)
 def probe(number: int) -> bytes:
     """A frame that no rule of a test matches but those for everything."""
     return ether(0x88B6, struct.pack("!I", number) + bytes(46))
-
-
-def pass_through(ring: Ring, device: str, *frames: bytes) -> list[bytes]:
-    """Send frames; those that the ring has, in order. All is done on this CPU, within send()."""
-    before = ring.stats()
-    send(device, *frames)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        now = ring.stats()
-        if now.recv + now.filtered - before.recv - before.filtered == len(frames):
-            break
-    else:
-        raise AssertionError(f"{ring.stats()} after {before} and {len(frames)} frames")
-    return [r.data for r in ring.read()]
 
 
 def test_ring_without_rules_takes_everything_and_policy_alone_drops_all() -> None:

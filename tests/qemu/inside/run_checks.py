@@ -53,7 +53,7 @@ def put_in_order() -> None:
 
     for line in command("ip", "netns", "list").splitlines():
         command("ip", "netns", "del", line.split()[0])
-    for device in ("v0", "br9"):
+    for device in ("v0", "w0", "br9"):
         command("ip", "link", "del", device)
     command("rmmod", "pf_ring")
     command("dmesg", "-c")
