@@ -172,20 +172,21 @@ static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, str
 	return GO_ON;
 }
 
-/* False if the packet goes no further in this ring. */
+/* False if the packet goes no further in this ring: refused, or reflected instead. */
 bool pfr_filter_pass(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f)
 {
 	enum verdict verdict = evaluate(ring, rules, f);
 	struct pfr_reflector *r;
 
-	if (verdict == REFUSE || (verdict == GO_ON && !READ_ONCE(rules->accept))) {
-		this_cpu_inc(ring->counters->filtered);
-		return false;
-	}
-	r = rcu_dereference(rules->reflector);
-	if (r)
+	if (verdict == PASS || (verdict == GO_ON && READ_ONCE(rules->accept))) {
+		r = rcu_dereference(rules->reflector);
+		if (likely(!r))
+			return true;
 		pfr_reflect(ring, r, f, false);
-	return true;
+	}
+	this_cpu_inc(ring->counters->filtered);
+	this_cpu_inc(ring->counters->rule_filtered);
+	return false;
 }
 
 void pfr_rule_init(struct pfr_rule *rule, u8 action)

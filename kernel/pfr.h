@@ -81,8 +81,8 @@ struct pfr_lane {
 struct pfr_ring_counters {
 	u64 filtered;
 	u64 sampled_out;
+	u64 rule_filtered, rule_errors;
 	u64 reflected, reflect_errors;
-	u64 rule_errors;
 };
 
 /* How long a packet waits for the watermark unless PFR_SO_WATERMARK_TIMEOUT says otherwise. */

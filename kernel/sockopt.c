@@ -311,6 +311,7 @@ static void stats_fill(struct pfr_ring *ring, struct pfr_stats *stats)
 		stats->sampled_out += READ_ONCE(c->sampled_out);
 		stats->reflected += READ_ONCE(c->reflected);
 		stats->reflect_errors += READ_ONCE(c->reflect_errors);
+		stats->rule_filtered += READ_ONCE(c->rule_filtered);
 		stats->rule_errors += READ_ONCE(c->rule_errors);
 	}
 	stats->wakeups = atomic64_read(&ring->wakeups);

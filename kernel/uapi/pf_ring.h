@@ -482,7 +482,7 @@ struct sockaddr_pfr {
 #define PFR_SO_SYNC              202 /* no value: returns when every packet that met the old filter,
 				      * rules, direction or sampling rate is in the ring or gone */
 #define PFR_SO_REFLECTOR         203 /* a device's name, "" for none: what passes all rules goes
-				      * out of it as well; CAP_NET_ADMIN */
+				      * out of it, not into the ring; CAP_NET_ADMIN */
 
 /* Get. */
 #define PFR_SO_VERSION     170 /* __u32, RING_VERSION_NUM */
@@ -541,6 +541,7 @@ struct pfr_stats {
 	__u64 tx_errors;
 	__u64 reflected;
 	__u64 reflect_errors;
+	__u64 rule_filtered; /* of filtered: not by the filter */
 	__u64 rule_errors; /* hash rules that a packet should have added: no memory or no room */
 };
 
@@ -604,7 +605,7 @@ PFR_ASSERT(sizeof(struct pfr_lane_cons) == 192, "pfr_lane_cons is shared memory"
 PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
 PFR_ASSERT(sizeof(struct sockaddr_pfr) == 16, "sockaddr_pfr is what bind() takes");
 PFR_ASSERT(sizeof(struct pfr_ring_req) == 16 && sizeof(struct pfr_info) == 40 &&
-		   sizeof(struct pfr_cluster_req) == 16 && sizeof(struct pfr_stats) == 80,
+		   sizeof(struct pfr_cluster_req) == 16 && sizeof(struct pfr_stats) == 88,
 	   "options are the same for 32 and 64-bit programs");
 PFR_ASSERT(sizeof(struct pfr_rule_ref) == 48 && sizeof(struct pfr_rule_req) == 528 &&
 		   sizeof(struct pfr_rule_stats) == 32,

@@ -9,6 +9,7 @@
  * between module and library is part three of <linux/pf_ring.h>.
  */
 #include "afpacket.h"
+#include "kernel_backend.h"
 #include "lane.h"
 
 #define MAX_LANES 128  /* more CPUs share lanes */
@@ -29,6 +30,11 @@ struct kring {
 static struct kring *state(struct pfri_ring *r)
 {
 	return PFRI_PRIV(r, struct kring);
+}
+
+int pfri_kernel_fd(const struct pfri_ring *r)
+{
+	return ((const struct kring *)(const void *)r->priv)->fd;
 }
 
 static int set(const struct kring *k, int option, int value)
@@ -420,6 +426,9 @@ static int kernel_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 		return pfri_fail(-errno, "pf_ring gives no statistics: %s", strerror(errno));
 	st->recv += s.recv;
 	st->drop += s.drop;
+	st->filtered_user += s.rule_filtered;
+	st->reflected += s.reflected;
+	st->reflect_failed += s.reflect_errors;
 	st->wakeups += s.wakeups;
 	st->ring_bytes = k->lanes.n * k->stride;
 	st->queued_bytes = pfri_lanes_queued(&k->lanes);
@@ -493,5 +502,6 @@ const struct pfri_ops pfri_kernel_ops = {
 	.stats = kernel_stats,
 	.inspect = kernel_inspect,
 	.tell = kernel_tell,
+	.rules = &pfri_kernel_rules,
 	.close = kernel_close,
 };

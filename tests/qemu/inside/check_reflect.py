@@ -118,12 +118,13 @@ def test_hash_rule_and_ring_as_a_whole_reflect() -> None:
         assert pass_through(ring, v0, *FRAMES) == FRAMES[1:]
         assert [r.data for r in far.collect(1)] == FRAMES[:1]
         ring.set(REFLECTOR, w0.encode())
-        assert pass_through(ring, v0, *FRAMES) == FRAMES[1:]
+        assert pass_through(ring, v0, *FRAMES) == []
         assert [r.data for r in far.collect(4)] == FRAMES
         ring.set(REFLECTOR, b"")
         assert pass_through(ring, v0, *FRAMES) == FRAMES[1:]
         assert [r.data for r in far.collect(1)] == FRAMES[:1]
-        assert ring.stats().reflected == 6
+        stats = ring.stats()
+        assert (stats.reflected, stats.filtered, stats.rule_filtered) == (6, 6, 6)
 
 
 def test_sent_packets_are_reflected_too() -> None:

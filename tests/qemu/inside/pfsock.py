@@ -83,6 +83,7 @@ class Stats(NamedTuple):
     tx_errors: int
     reflected: int
     reflect_errors: int
+    rule_filtered: int
     rule_errors: int
 
 
@@ -230,7 +231,7 @@ class Ring:
 
     def stats(self) -> Stats:
         """The kernel's books."""
-        return Stats(*struct.unpack("<10Q", self.get(STATS, 80)))
+        return Stats(*struct.unpack("<11Q", self.get(STATS, 88)))
 
     def filter(self, *instructions: tuple[int, int, int, int]) -> None:
         """Attach a classic BPF program."""
