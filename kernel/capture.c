@@ -5,15 +5,15 @@
  * Called by the stack, in an RCU section with bottom halves off, once for each
  * packet received or sent. For each ring: direction and queue, then the filter
  * (SO_ATTACH_FILTER or _BPF, honouring the length it returns), then the rules
- * (filter.c), then sampling, then the copy (ring.c). The packet may be shared with other taps: its
- * data pointer is moved to the frame's first byte and always moved back.
+ * (filter.c), then sampling, then the copy (record.h). The packet may be shared with
+ * other taps: its data pointer is moved to the frame's first byte and always moved back.
  */
 #include <linux/filter.h>
 #include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <net/ip.h>
 
-#include "pfr.h"
+#include "record.h"
 
 /*
  * Queues of our own among the kernel's. Only in the ranges of connection
@@ -39,21 +39,23 @@ static u8 frame_flags(const struct sk_buff *skb)
 	return flags;
 }
 
-static void frame_init(struct pfr_frame *f, struct sk_buff *skb, u8 direction)
+static __always_inline void frame_init(struct pfr_frame *f, struct sk_buff *skb, u8 direction,
+				       u8 flags)
 {
 	f->skb = skb;
 	f->len = skb->len;
-	f->queue = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) + 1 : 0;
-	f->tpid = 0;
+	f->ifindex = skb->dev->ifindex;
+	f->hash = 0;
 	f->tci = 0;
+	f->tpid = 0;
 	if (skb_vlan_tag_present(skb)) {
 		f->tpid = ntohs(skb->vlan_proto);
 		f->tci = skb_vlan_tag_get(skb);
 	}
+	f->pkttype = skb->pkt_type;
+	f->flags = frame_flags(skb) | flags;
+	f->queue = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) + 1 : 0;
 	f->direction = direction;
-	f->flags = frame_flags(skb);
-	f->ifindex = skb->dev->ifindex;
-	f->hash = 0;
 	f->looping = direction == PFR_DIR_TX && (skb->dev->flags & IFF_LOOPBACK);
 	f->parsed_valid = false;
 	f->parsed_inner = false;
@@ -94,8 +96,9 @@ static bool sampled(struct pfr_ring *ring, u32 rate)
 	return !left;
 }
 
-/* False only if the ring wanted the packet and had no room. */
-bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop)
+/* Inlined where most packets go, so that one ring on a device costs no call. */
+static __always_inline bool capture_one(const struct pfr_sub *sub, struct pfr_frame *f,
+					bool count_drop)
 {
 	struct pfr_ring *ring = sub->ring;
 	const struct sk_filter *filter;
@@ -111,7 +114,7 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 	/* On the loopback device each packet passes twice; one is enough. */
 	if (unlikely(f->looping) && (directions & PFR_DIR_RX))
 		return true;
-	if (unlikely(ring->discard_injected) && pfr_tx_sent_by(ring, f->skb))
+	if (f->direction == PFR_DIR_TX && ring->discard_injected && pfr_tx_sent_by(ring, f->skb))
 		return true;
 	filter = rcu_dereference(ring->sk.sk_filter);
 	if (filter) {
@@ -131,41 +134,54 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 		this_cpu_inc(ring->counters->sampled_out);
 		return true;
 	}
-	return pfr_ring_put(ring, f, keep, count_drop);
+	return record_put(ring, f, keep, count_drop);
 }
 
-static void capture_frame(struct pfr_dev *d, struct sk_buff *skb, u8 direction, u8 flags)
+/* False only if the ring wanted the packet and had no room. */
+bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop)
 {
+	return capture_one(sub, f, count_drop);
+}
+
+/*
+ * Shows the frame from its link-layer header on, and puts the data pointer
+ * back. The frame is not cleared first: most of it, what the parser finds, is
+ * never looked at, and clearing it cost more than the whole of frame_init().
+ */
+static __always_inline void capture_skb(struct pfr_dev *d, struct sk_buff *skb, u8 direction,
+					u8 flags)
+{
+	u8 *const data = skb->data;
+	const unsigned int len = skb->len;
+	struct pfr_frame f pfr_uninitialized;
 	struct pfr_group *group;
-	struct pfr_frame f;
 	struct pfr_sub *sub;
 
-	frame_init(&f, skb, direction);
-	f.flags |= flags;
+	if (skb_mac_header_was_set(skb) && skb_mac_header(skb) < data) {
+		skb->data = skb_mac_header(skb);
+		skb->len += data - skb->data;
+	}
+	frame_init(&f, skb, direction, flags);
 	hlist_for_each_entry_rcu(sub, &d->subs, node)
 		if (!smp_load_acquire(&sub->grouped)) /* pairs with cluster.c's release */
-			pfr_capture_one(sub, &f, true);
+			capture_one(sub, &f, true);
 	hlist_for_each_entry_rcu(group, &d->groups, node)
 		pfr_cluster_deliver(group, &f);
+	skb->data = data;
+	skb->len = len;
 }
 
-/* Shows the frame from its link-layer header on, and puts the data pointer back. */
-static void capture_skb(struct pfr_dev *d, struct sk_buff *skb, u8 direction, u8 flags)
+/* The same, in one copy for all that is not received whole. */
+static noinline void capture_other(struct pfr_dev *d, struct sk_buff *skb, u8 direction, u8 flags)
 {
-	unsigned int back = 0;
-
-	if (skb_mac_header_was_set(skb) && skb_mac_offset(skb) < 0)
-		back = -skb_mac_offset(skb);
-	__skb_push(skb, back);
-	capture_frame(d, skb, direction, flags);
-	__skb_pull(skb, back);
+	capture_skb(d, skb, direction, flags);
 }
 
 /*
  * Received IPv4 fragments are taken out of a clone's way until the datagram is
  * whole; rings then see it once. The original goes on through the stack.
  */
-static bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
+static noinline bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
 {
 	struct sk_buff *clone, *whole;
 	struct iphdr buf;
@@ -182,7 +198,7 @@ static bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
 	whole = ip_check_defrag(dev_net(d->dev), clone, PFR_DEFRAG_USER(d->dev));
 	if (!whole)
 		return true;
-	capture_skb(d, whole, PFR_DIR_RX, PFR_REC_DEFRAG);
+	capture_other(d, whole, PFR_DIR_RX, PFR_REC_DEFRAG);
 	consume_skb(whole);
 	return true;
 }
@@ -191,9 +207,9 @@ static bool capture_defrag(struct pfr_dev *d, struct sk_buff *skb)
  * One received packet, from whoever has it first: the hook, our rx handler, or
  * (through pf_ring_nic.h, later) an aware driver. Called once for a packet.
  */
-static void capture_rx(struct pfr_dev *d, struct sk_buff *skb)
+static __always_inline void capture_rx(struct pfr_dev *d, struct sk_buff *skb)
 {
-	if (pfr_enable_ip_defrag && capture_defrag(d, skb))
+	if (unlikely(pfr_enable_ip_defrag) && capture_defrag(d, skb))
 		return;
 	capture_skb(d, skb, PFR_DIR_RX, 0);
 }
@@ -214,7 +230,7 @@ int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_
 		break;
 	case PACKET_OUTGOING:
 		if (pfr_enable_tx_capture)
-			capture_skb(d, skb, PFR_DIR_TX, 0);
+			capture_other(d, skb, PFR_DIR_TX, 0);
 		break;
 	default:
 		if (hook_has(d, skb))

@@ -14,9 +14,9 @@
  *
  * Locks, outermost first: RTNL guards devices, subscriptions and groups and
  * clusters; ring->mutex guards a ring's settings and its memory; lane->lock is
- * held by the producer of a lane. mmap() takes none of them: lanes never change
- * once they are set. User memory is touched with no lock held. Readers on the packet
- * path are in an RCU section with bottom halves off and take only lane->lock.
+ * held by the producer of a lane that may have several. mmap() takes none of them: lanes never
+ * change once they are set. User memory is touched with no lock held. Readers on the packet path
+ * are in an RCU section with bottom halves off and take only lane->lock.
  */
 #ifndef PFR_H
 #define PFR_H
@@ -54,25 +54,25 @@ struct pfr_net {
 };
 
 /*
- * A lane as the kernel knows it. prod, cons and the counters here are the
- * truth; the shared pages only ever get copies, and of the reader's page only
- * one value is ever taken: cons, after a range check.
+ * A lane as the kernel knows it. prod and cons here are the truth; of the
+ * reader's page only one value is ever taken: cons, after a range check. The
+ * producer's page nobody else can write, so its books are kept there alone.
  */
 struct pfr_lane {
-	spinlock_t lock;
+	spinlock_t lock; /* of the producers, where there may be several */
+	bool shared;	 /* there may; otherwise bottom halves off on its CPU are enough */
 	bool full;
-	u32 pending;	   /* packets since the last wake-up */
-	u64 pending_bytes; /* and what they take */
-	u64 ripe;	   /* poll() answers as long as the reader is before this position */
 	u64 prod;
-	u64 cons;
-	u64 accepted;
-	u64 drops;
+	u64 limit; /* a record that ends here or before has room, for all that is known */
 	u64 data_size;
 	u8 *data;
 	struct pfr_lane_prod *shared_prod;
+	u64 woken_at;	    /* the position of the last wake-up */
+	u64 woken_accepted; /* and what was accepted until then */
+	/* Not for every packet. */
+	u64 cons;
+	u64 ripe; /* poll() answers as long as the reader is before this position */
 	struct pfr_lane_cons *shared_cons;
-	/* Cold. */
 	void *map; /* prod page, cons page, data and its alias, in a row */
 	struct page **pages;
 	u32 npages; /* pages owned: 2 + data; the slack behind data shows data's front again */
@@ -244,16 +244,22 @@ struct pfr_digest {
 struct pfr_frame {
 	struct sk_buff *skb; /* data at the first byte of the frame */
 	u32 len;	     /* of the frame without a stripped tag */
-	u16 queue;	     /* + 1, 0 not known */
-	u16 tci, tpid;	     /* tpid 0: no tag was stripped */
 	u8 direction;	     /* PFR_DIR_RX or _TX */
-	u8 flags;	     /* PFR_REC_* */
-	u32 ifindex;
-	u32 hash;
-	bool looping; /* will be received as well: the loopback device's sent packets */
+	bool looping;	     /* will be received as well: the loopback device's sent packets */
 	bool parsed_valid, parsed_inner;
 	bool digest_valid, digest_inner;
 	u64 ts[2]; /* PFR_TS_SYSTEM and _COARSE, once asked for */
+	union {
+		struct { /* as in struct pfr_rec from ifindex on: written in one go */
+			u32 ifindex;
+			u32 hash;
+			u16 tci, tpid; /* tpid 0: no tag was stripped */
+			u8 pkttype;
+			u8 flags;  /* PFR_REC_* */
+			u16 queue; /* + 1, 0 not known */
+		};
+		u64 tail[2];
+	};
 	struct pfr_parsed parsed;
 	struct pfr_digest digest;
 };
@@ -340,14 +346,14 @@ struct pfr_rules {
 int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req);
 void pfr_ring_free(struct pfr_ring *ring);
 int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma);
-bool pfr_ring_put(struct pfr_ring *ring, struct pfr_frame *f, u32 caplen, bool count_drop);
 u32 pfr_ring_queued(struct pfr_ring *ring, u32 enough);
 u64 pfr_ring_sum(struct pfr_ring *ring, bool drops);
 
 /* wake.c */
 void pfr_wake_init(struct pfr_ring *ring);
 void pfr_wake_stop(struct pfr_ring *ring);
-void pfr_wake_check(struct pfr_ring *ring, struct pfr_lane *lane);
+void pfr_wake_now(struct pfr_ring *ring, struct pfr_lane *lane);
+void pfr_wake_later(struct pfr_ring *ring);
 __poll_t pfr_wake_poll(struct pfr_ring *ring);
 
 /* device.c */

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ring.c - the memory of a ring and the one way into it.
+ * ring.c - the memory of a ring: made, mapped, counted; record.h writes it.
  *
- * Layout and barriers (A) to (E) are drawn in uapi/pf_ring.h. A ring has a
- * lane per CPU, so lane->lock is uncontended; it is always taken, because
- * neither a queue count nor an affinity mask proves that one CPU is enough.
- * pfr_ring_put() runs in an RCU section with bottom halves off; the rest in
- * process context under ring->mutex, except mmap, which has its own rule.
+ * Process context under ring->mutex, except mmap, which has its own rule, and
+ * pfr_ring_queued(), which timers call as well.
  *
  * The slack behind a lane's data is not memory of its own: it shows the first
  * pages of data a second time, to the kernel and to the reader, so a record
@@ -81,7 +78,7 @@ static int lane_alloc(struct pfr_lane *lane, u64 data_size)
 	u32 i;
 
 	spin_lock_init(&lane->lock);
-	lane->data_size = data_size;
+	lane->data_size = lane->limit = data_size;
 	lane->pages = kvcalloc(shown, sizeof(*lane->pages), GFP_KERNEL_ACCOUNT);
 	if (!lane->pages)
 		return -ENOMEM;
@@ -155,6 +152,8 @@ int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req)
 		err = lane_alloc(&lanes[i], bytes);
 		if (err)
 			goto err_lanes;
+		/* One CPU with bottom halves off is alone, unless those can be preempted. */
+		lanes[i].shared = nlanes < nr_cpu_ids || IS_ENABLED(CONFIG_PREEMPT_RT);
 		lanes[i].shared_prod->magic = PFR_RING_MAGIC;
 		lanes[i].shared_prod->abi = PF_RING_ABI_VERSION;
 		lanes[i].shared_prod->data_size = bytes;
@@ -209,130 +208,6 @@ int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma)
 }
 
 /*
- * Takes the reader's position if it can be true: not before the last one and
- * not beyond what was produced. Anything else is the reader's own problem; the
- * last good value stays.
- */
-static void lane_refresh(struct pfr_lane *lane)
-{
-	u64 cons = smp_load_acquire(&lane->shared_cons->cons); /* A, pairs with B in lane.c */
-
-	if (cons - lane->cons <= lane->prod - lane->cons)
-		lane->cons = cons;
-}
-
-/*
- * A lane that had to refuse a packet is full until the reader has taken
- * something: a shorter packet does not slip in before the ones that were lost.
- */
-static bool lane_has_room(struct pfr_lane *lane, u64 need)
-{
-	u64 old = lane->cons;
-
-	lane_refresh(lane);
-	if (lane->cons != old || lane->cons == lane->prod)
-		lane->full = false;
-	if (lane->prod + need - lane->cons > lane->data_size)
-		lane->full = true;
-	return !lane->full;
-}
-
-/* Copies len bytes of the frame; tagged: with the stripped tag back behind the addresses. */
-static void frame_copy(u8 *to, const struct pfr_frame *f, u32 len, bool tagged)
-{
-	const struct sk_buff *skb = f->skb;
-	u32 off = 0;
-
-	if (tagged) {
-		__be16 *tag = (__be16 *)(to + 2 * ETH_ALEN);
-
-		off = 2 * ETH_ALEN;
-		skb_copy_bits(skb, 0, to, off);
-		tag[0] = htons(f->tpid);
-		tag[1] = htons(f->tci);
-		to += off + VLAN_HLEN;
-		len -= off + VLAN_HLEN;
-	}
-	if (likely(off + len <= skb_headlen(skb)))
-		memcpy(to, skb->data + off, len);
-	else
-		skb_copy_bits(skb, off, to, len);
-}
-
-static u64 frame_time(struct pfr_frame *f, u8 clock, u8 *flags)
-{
-	if (clock == PFR_TS_HARDWARE) {
-		ktime_t hw = skb_hwtstamps(f->skb)->hwtstamp;
-
-		if (hw) {
-			*flags |= PFR_REC_TS_HW;
-			return ktime_to_ns(hw);
-		}
-		clock = PFR_TS_SYSTEM;
-	}
-	if (!f->ts[clock]) {
-		ktime_t came = pfr_skb_tstamp(f->skb);
-
-		if (came)
-			f->ts[clock] = ktime_to_ns(came);
-		else if (clock == PFR_TS_COARSE)
-			f->ts[clock] = ktime_get_coarse_real_ns();
-		else
-			f->ts[clock] = ktime_get_real_ns();
-	}
-	return f->ts[clock];
-}
-
-/*
- * Writes one record with at most caplen bytes of the untagged frame. False if
- * there is no room; the loss is counted unless another ring may take it.
- */
-bool pfr_ring_put(struct pfr_ring *ring, struct pfr_frame *f, u32 caplen, bool count_drop)
-{
-	u32 cpu = smp_processor_id();
-	bool tagged = f->tpid && min(caplen + VLAN_HLEN, ring->caplen) >= 2 * ETH_ALEN + VLAN_HLEN;
-	struct pfr_lane *lane;
-	struct pfr_rec *rec;
-	u64 need;
-	u8 flags = f->flags;
-
-	caplen = min(caplen + (tagged ? VLAN_HLEN : 0), ring->caplen);
-	need = PFR_REC_SIZE(caplen);
-	lane = &ring->lanes[cpu < ring->nlanes ? cpu : cpu % ring->nlanes];
-
-	spin_lock(&lane->lock);
-	if (unlikely(lane->full || lane->prod + need - lane->cons > lane->data_size) &&
-	    !lane_has_room(lane, need)) {
-		if (count_drop)
-			WRITE_ONCE(lane->shared_prod->drops, ++lane->drops);
-		spin_unlock(&lane->lock);
-		pfr_wake_check(ring, lane);
-		return false;
-	}
-	rec = (struct pfr_rec *)(lane->data + (lane->prod & (lane->data_size - 1)));
-	rec->ts_ns = frame_time(f, ring->timestamp, &flags); /* C: the whole record */
-	rec->caplen = caplen;
-	rec->len = f->len + (f->tpid ? VLAN_HLEN : 0);
-	rec->ifindex = f->ifindex;
-	rec->hash = f->hash;
-	rec->vlan_tci = f->tci;
-	rec->vlan_tpid = f->tpid;
-	rec->pkttype = f->skb->pkt_type;
-	rec->flags = flags | (tagged ? PFR_REC_VLAN : 0);
-	rec->queue = f->queue;
-	frame_copy((u8 *)(rec + 1), f, caplen, tagged);
-
-	lane->prod += need;
-	lane->pending++;
-	lane->pending_bytes += need;
-	WRITE_ONCE(lane->shared_prod->accepted, ++lane->accepted);
-	smp_store_release(&lane->shared_prod->prod, lane->prod); /* E, pairs with D in lane.c */
-	spin_unlock(&lane->lock);
-	pfr_wake_check(ring, lane);
-	return true;
-}
-
-/*
  * How many packets wait to be read; stops counting at enough. Walks records
  * that the reader may free meanwhile: a hostile one only gets a wrong count,
  * for every step stays inside the lane and there are at most enough of them.
@@ -367,10 +242,8 @@ u64 pfr_ring_sum(struct pfr_ring *ring, bool drops)
 	u64 sum = 0;
 	u32 i;
 
-	for (i = 0; lanes && i < ring->nlanes; i++) {
-		spin_lock_bh(&lanes[i].lock);
-		sum += drops ? lanes[i].drops : lanes[i].accepted;
-		spin_unlock_bh(&lanes[i].lock);
-	}
+	for (i = 0; lanes && i < ring->nlanes; i++)
+		sum += drops ? READ_ONCE(lanes[i].shared_prod->drops)
+			     : READ_ONCE(lanes[i].shared_prod->accepted);
 	return sum;
 }

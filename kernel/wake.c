@@ -4,8 +4,8 @@
  *
  * At once when the watermark is reached (packets, or half of a lane in bytes);
  * otherwise by a timer, so that one packet is never held back longer than
- * watermark_ms. Nothing here runs while the reader does not sleep, except one
- * barrier and one load per packet. pfr_wake_check() is called by producers in
+ * watermark_ms; which of the two, record.h decides. Nothing here runs while the
+ * reader does not sleep. pfr_wake_now() and _later() are called by producers in
  * an RCU section with bottom halves off, the timer in softirq, poll() in
  * process context.
  */
@@ -51,28 +51,19 @@ static enum hrtimer_restart wake_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-static void wake_arm(struct pfr_ring *ring)
+void pfr_wake_later(struct pfr_ring *ring)
 {
 	if (!atomic_read(&ring->timer_armed) && !atomic_xchg(&ring->timer_armed, 1))
 		hrtimer_start(&ring->timer, ms_to_ktime(READ_ONCE(ring->watermark_ms)),
 			      HRTIMER_MODE_REL_SOFT);
 }
 
-/* F of uapi/pf_ring.h: skwq_has_sleeper() has the barrier that pairs with sock_poll_wait()'s. */
-void pfr_wake_check(struct pfr_ring *ring, struct pfr_lane *lane)
+/* Called by the lane's producer: the two positions of the last wake-up are its own. */
+void pfr_wake_now(struct pfr_ring *ring, struct pfr_lane *lane)
 {
-	struct socket_wq *wq = rcu_dereference(ring->sk.sk_wq);
-
-	if (!skwq_has_sleeper(wq))
-		return;
-	if (READ_ONCE(lane->pending) >= READ_ONCE(ring->watermark) ||
-	    READ_ONCE(lane->pending_bytes) > lane->data_size / 2) {
-		WRITE_ONCE(lane->pending, 0);
-		WRITE_ONCE(lane->pending_bytes, 0);
-		wake_reader(ring);
-	} else {
-		wake_arm(ring);
-	}
+	WRITE_ONCE(lane->woken_at, READ_ONCE(lane->prod));
+	WRITE_ONCE(lane->woken_accepted, READ_ONCE(lane->shared_prod->accepted));
+	wake_reader(ring);
 }
 
 /* After sock_poll_wait(). Once something was told to the reader, it stays told until it is read. */
@@ -91,7 +82,7 @@ __poll_t pfr_wake_poll(struct pfr_ring *ring)
 		return EPOLLIN | EPOLLRDNORM;
 	}
 	if (queued)
-		wake_arm(ring);
+		pfr_wake_later(ring);
 	return 0;
 }
 

@@ -60,4 +60,11 @@ static inline ktime_t pfr_skb_tstamp(const struct sk_buff *skb)
 #define PFR_GFP_ACCOUNT 0
 #endif
 
+/* Compilers that clear each variable leave one alone that says so, if they know the word. */
+#if __has_attribute(__uninitialized__)
+#define pfr_uninitialized __attribute__((__uninitialized__))
+#else
+#define pfr_uninitialized
+#endif
+
 #endif /* PFR_COMPAT_H */

@@ -16,6 +16,14 @@
 #define HOLD_BACK_MS 5 /* how long packets wait for a batch unless the user says */
 #define BURST 64
 
+/*
+ * What the default watermark means here: DEFAULT_POLL_WATERMARK is a number of
+ * packets from the time of small rings, and a wake-up costs as much as ten
+ * packets. The module does not wait for it longer than HOLD_BACK_MS, nor beyond
+ * half of a lane.
+ */
+#define MANY_PACKETS 1024
+
 struct kring {
 	struct pfri_afp afp;
 	int fd;
@@ -138,6 +146,13 @@ static int map_ring(struct pfri_ring *r, struct kring *k)
 	return 0;
 }
 
+static int watermark(const struct pfri_ring *r)
+{
+	if (r->opt.immediate)
+		return 1;
+	return r->watermark == DEFAULT_POLL_WATERMARK ? MANY_PACKETS : r->watermark;
+}
+
 static int apply_options(struct pfri_ring *r, struct kring *k)
 {
 	u_int hold = r->opt.timeout_ms ? (u_int)r->opt.timeout_ms : HOLD_BACK_MS;
@@ -147,7 +162,7 @@ static int apply_options(struct pfri_ring *r, struct kring *k)
 	int rc = set(k, PFR_SO_TIMESTAMP, clock);
 
 	if (!rc)
-		rc = set(k, PFR_SO_WATERMARK, r->opt.immediate ? 1 : r->watermark);
+		rc = set(k, PFR_SO_WATERMARK, watermark(r));
 	if (!rc)
 		rc = set(k, PFR_SO_WATERMARK_TIMEOUT, (int)(hold > 60000 ? 60000 : hold));
 	/* As on every other path: a handle does not see what it sent itself. */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * record.h - the one way into a ring: writing one packet's record to a lane.
+ *
+ * Included by capture.c alone and inlined there, for it runs once per packet
+ * and ring. In an RCU section with bottom halves off. Layout and barriers (A)
+ * to (F) are drawn in uapi/pf_ring.h. Where a ring has a lane for each CPU that
+ * can ever come, a lane needs no lock: its CPU with bottom halves off is alone.
+ * Otherwise producers take lane->lock.
+ */
+#ifndef PFR_RECORD_H
+#define PFR_RECORD_H
+
+#include <linux/if_vlan.h>
+
+#include "pfr.h"
+
+static_assert(offsetof(struct pfr_rec, ifindex) == 16 &&
+	      sizeof(struct pfr_rec) - 16 == sizeof_field(struct pfr_frame, tail) &&
+	      offsetof(struct pfr_frame, flags) - offsetof(struct pfr_frame, ifindex) ==
+		      offsetof(struct pfr_rec, flags) - offsetof(struct pfr_rec, ifindex) &&
+	      offsetof(struct pfr_frame, queue) - offsetof(struct pfr_frame, ifindex) ==
+		      offsetof(struct pfr_rec, queue) - offsetof(struct pfr_rec, ifindex));
+
+static void lane_lock(struct pfr_lane *lane) __acquires(&lane->lock)
+{
+	if (unlikely(lane->shared))
+		spin_lock(&lane->lock);
+	else
+		__acquire(&lane->lock);
+}
+
+static void lane_unlock(struct pfr_lane *lane) __releases(&lane->lock)
+{
+	if (unlikely(lane->shared))
+		spin_unlock(&lane->lock);
+	else
+		__release(&lane->lock);
+}
+
+/*
+ * No room, as far as is known. Takes the reader's position if it can be true:
+ * not before the last one and not beyond what was produced; anything else is
+ * the reader's own problem, and the last good value stays. A lane that had to
+ * refuse a packet is full until the reader has taken something: a shorter
+ * packet does not slip in before the ones that were lost.
+ */
+static noinline bool lane_has_room(struct pfr_lane *lane, u64 need)
+{
+	u64 cons = smp_load_acquire(&lane->shared_cons->cons); /* A, pairs with B in lane.c */
+	u64 old = lane->cons;
+
+	if (cons - old <= lane->prod - old)
+		lane->cons = cons;
+	if (lane->cons != old || lane->cons == lane->prod)
+		lane->full = false;
+	if (lane->prod + need - lane->cons > lane->data_size)
+		lane->full = true;
+	lane->limit = lane->full ? 0 : lane->cons + lane->data_size;
+	return !lane->full;
+}
+
+/* Copies len bytes of the frame with the stripped tag back behind the addresses. */
+static noinline void frame_copy_tagged(u8 *to, const struct pfr_frame *f, u32 len)
+{
+	__be16 *tag = (__be16 *)(to + 2 * ETH_ALEN);
+
+	skb_copy_bits(f->skb, 0, to, 2 * ETH_ALEN);
+	tag[0] = htons(f->tpid);
+	tag[1] = htons(f->tci);
+	to += 2 * ETH_ALEN + VLAN_HLEN;
+	skb_copy_bits(f->skb, 2 * ETH_ALEN, to, len - 2 * ETH_ALEN - VLAN_HLEN);
+}
+
+/* When it came, on the host's clock; asked for once, whatever the number of rings. */
+static noinline u64 frame_clock(struct pfr_frame *f, u8 clock)
+{
+	ktime_t came = pfr_skb_tstamp(f->skb);
+
+	if (came)
+		f->ts[clock] = ktime_to_ns(came);
+	else if (clock == PFR_TS_COARSE)
+		f->ts[clock] = ktime_get_coarse_real_ns();
+	else
+		f->ts[clock] = ktime_get_real_ns();
+	return f->ts[clock];
+}
+
+static noinline u64 frame_hardware_clock(struct pfr_frame *f, u8 *extra)
+{
+	ktime_t hw = skb_hwtstamps(f->skb)->hwtstamp;
+
+	if (!hw)
+		return f->ts[PFR_TS_SYSTEM] ?: frame_clock(f, PFR_TS_SYSTEM);
+	*extra |= PFR_REC_TS_HW;
+	return ktime_to_ns(hw);
+}
+
+/* F of uapi/pf_ring.h: skwq_has_sleeper() has the barrier that pairs with sock_poll_wait()'s. */
+static __always_inline void lane_wake(struct pfr_ring *ring, struct pfr_lane *lane)
+{
+	if (!skwq_has_sleeper(rcu_dereference(ring->sk.sk_wq)))
+		return;
+	if (READ_ONCE(lane->shared_prod->accepted) - READ_ONCE(lane->woken_accepted) >=
+		    READ_ONCE(ring->watermark) ||
+	    READ_ONCE(lane->prod) - READ_ONCE(lane->woken_at) > lane->data_size / 2)
+		pfr_wake_now(ring, lane);
+	else if (!atomic_read(&ring->timer_armed))
+		pfr_wake_later(ring);
+}
+
+/*
+ * At most caplen bytes of the untagged frame. False if there is no room; the
+ * loss is counted unless another ring may take it.
+ */
+static __always_inline bool record_put(struct pfr_ring *ring, struct pfr_frame *f, u32 caplen,
+				       bool count_drop)
+{
+	u32 cpu = smp_processor_id(), len = f->len;
+	u8 extra = 0, clock = READ_ONCE(ring->timestamp);
+	struct pfr_lane_prod *books;
+	struct pfr_lane *lane;
+	struct pfr_rec *rec;
+	u64 need, *tail;
+
+	if (unlikely(f->tpid)) {
+		len += VLAN_HLEN;
+		if (min(caplen + VLAN_HLEN, ring->caplen) >= 2 * ETH_ALEN + VLAN_HLEN) {
+			caplen += VLAN_HLEN;
+			extra = PFR_REC_VLAN;
+		}
+	}
+	caplen = min(caplen, ring->caplen);
+	need = PFR_REC_SIZE(caplen);
+	lane = &ring->lanes[likely(cpu < ring->nlanes) ? cpu : cpu % ring->nlanes];
+
+	lane_lock(lane);
+	books = lane->shared_prod;
+	if (unlikely(lane->prod + need > lane->limit) && !lane_has_room(lane, need)) {
+		if (count_drop)
+			WRITE_ONCE(books->drops, books->drops + 1);
+		lane_unlock(lane);
+		lane_wake(ring, lane);
+		return false;
+	}
+	/* C: the whole record */
+	rec = (struct pfr_rec *)(lane->data + (lane->prod & (lane->data_size - 1)));
+	tail = (u64 *)rec + 2;
+	rec->caplen = caplen;
+	rec->len = len;
+	tail[0] = f->tail[0];
+	tail[1] = f->tail[1];
+	if (unlikely(clock == PFR_TS_HARDWARE))
+		rec->ts_ns = frame_hardware_clock(f, &extra);
+	else
+		rec->ts_ns = f->ts[clock] ?: frame_clock(f, clock);
+	if (unlikely(extra))
+		rec->flags |= extra;
+	if (unlikely(extra & PFR_REC_VLAN))
+		frame_copy_tagged((u8 *)(rec + 1), f, caplen);
+	else if (likely(caplen <= skb_headlen(f->skb)))
+		memcpy(rec + 1, f->skb->data, caplen);
+	else
+		skb_copy_bits(f->skb, 0, rec + 1, caplen);
+
+	lane->prod += need;
+	WRITE_ONCE(books->accepted, books->accepted + 1);
+	smp_store_release(&books->prod, lane->prod); /* E, pairs with D in lane.c */
+	lane_unlock(lane);
+	lane_wake(ring, lane);
+	return true;
+}
+
+#endif /* PFR_RECORD_H */
