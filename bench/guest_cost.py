@@ -25,7 +25,7 @@ class GuestCost:
         import cost
 
         try:
-            found = cost.measure()[case.size]
+            found = cost.measure()[0][case.size]
         except RuntimeError as e:
             raise Unavailable(str(e).strip().splitlines()[-1]) from e
         return Sample(float(getattr(found, mode.name)))

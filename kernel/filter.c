@@ -149,10 +149,10 @@ static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, str
 	bool flows = atomic_read(&rules->flow_count);
 	const struct pfr_digest *d;
 	enum verdict verdict;
+	struct pfr_block *block;
 	struct pfr_flow *flow;
-	struct pfr_wild *w;
 
-	if (!flows && list_empty(&rules->wild))
+	if (!flows && list_empty(&rules->blocks))
 		return GO_ON;
 	d = digest(f, READ_ONCE(rules->inner));
 	flow = flows ? pfr_flow_of(rules, d) : NULL;
@@ -161,13 +161,18 @@ static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, str
 		if (verdict != GO_ON)
 			return verdict;
 	}
-	list_for_each_entry_rcu(w, &rules->wild, node)
-	{
-		if (!pfr_wild_matches(w, f))
-			continue;
-		verdict = act_wild(ring, rules, w, f);
-		if (verdict != GO_ON)
-			return verdict;
+	list_for_each_entry_rcu(block, &rules->blocks, node) {
+		u64 left = pfr_block_candidates(block, d);
+
+		for (; left; left &= left - 1) {
+			struct pfr_wild *w = block->rule[__ffs64(left)];
+
+			if (!pfr_wild_matches(w, f))
+				continue;
+			verdict = act_wild(ring, rules, w, f);
+			if (verdict != GO_ON)
+				return verdict;
+		}
 	}
 	return GO_ON;
 }
@@ -251,7 +256,7 @@ static struct pfr_rules *rules_get(struct pfr_ring *ring)
 		rules = kzalloc(sizeof(*rules), GFP_KERNEL_ACCOUNT);
 		if (!rules)
 			return NULL;
-		INIT_LIST_HEAD(&rules->wild);
+		INIT_LIST_HEAD(&rules->blocks);
 		rules->tree = RB_ROOT;
 		rules->accept = true;
 		ring->own_rules = rules;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * filter_wildcard.c - wildcard rules: whether one matches, and the list of them.
+ * filter_wildcard.c - one wildcard rule: what it asks for, and whether a packet has it.
  *
  * A rule is digested once, when it is added, into masks and values that lie
  * beside each other, so most rules reject most packets with two comparisons
- * in one cache line. Packets walk the list under RCU; ring->mutex guards it
- * and the tree, in which a rule finds its place among 65,535.
+ * in one cache line. Which rules of a ring are looked at is filter_block.c's.
  */
 #include <linux/skbuff.h>
 
@@ -164,11 +163,6 @@ void pfr_wild_free(struct pfr_wild *w)
 	kfree(w);
 }
 
-static void wild_free_rcu(struct rcu_head *rcu)
-{
-	pfr_wild_free(container_of(rcu, struct pfr_wild, rcu));
-}
-
 static bool holds_pattern(const struct pfr_wild *w, const struct pfr_frame *f)
 {
 	struct skb_seq_state seq;
@@ -240,91 +234,4 @@ bool pfr_wild_matches(const struct pfr_wild *w, const struct pfr_frame *f)
 	return (!w->if_index || w->if_index == f->ifindex) &&
 	       (!w->tunnel_id || w->tunnel_id == f->parsed.tunnel_id) &&
 	       (!w->pattern_len || holds_pattern(w, f));
-}
-
-struct pfr_wild *pfr_wild_find(struct pfr_rules *rules, u16 id)
-{
-	struct rb_node *at = rules->tree.rb_node;
-
-	while (at) {
-		struct pfr_wild *w = rb_entry(at, struct pfr_wild, tree);
-
-		if (w->id == id)
-			return w;
-		at = id < w->id ? at->rb_left : at->rb_right;
-	}
-	return NULL;
-}
-
-int pfr_wild_insert(struct pfr_rules *rules, struct pfr_wild *w)
-{
-	struct rb_node **at = &rules->tree.rb_node, *parent = NULL;
-	struct list_head *before = &rules->wild;
-
-	while (*at) {
-		struct pfr_wild *other = rb_entry(*at, struct pfr_wild, tree);
-
-		if (other->id == w->id)
-			return -EEXIST;
-		parent = *at;
-		if (w->id < other->id) {
-			at = &parent->rb_left;
-		} else {
-			before = &other->node; /* the last turn to the right is the next lower id */
-			at = &parent->rb_right;
-		}
-	}
-	rb_link_node(&w->tree, parent, at);
-	rb_insert_color(&w->tree, &rules->tree);
-	if (w->wants_inner)
-		WRITE_ONCE(rules->inner, true);
-	list_add_rcu(&w->node, before);
-	rules->wild_count++;
-	return 0;
-}
-
-void pfr_wild_remove(struct pfr_rules *rules, struct pfr_wild *w)
-{
-	rb_erase(&w->tree, &rules->tree);
-	list_del_rcu(&w->node);
-	rules->wild_count--;
-	call_rcu(&w->rcu, wild_free_rcu);
-}
-
-void pfr_wild_purge(struct pfr_rules *rules, u32 seconds)
-{
-	u64 now = get_jiffies_64();
-	struct pfr_wild *w, *next;
-
-	list_for_each_entry_safe(w, next, &rules->wild, node)
-		if (pfr_rule_is_idle(&w->rule, now, seconds))
-			pfr_wild_remove(rules, w);
-}
-
-/* Behind all others, so that ids chosen one after the other are tried in this order. */
-int pfr_wild_free_id(struct pfr_rules *rules, u32 *id)
-{
-	struct rb_node *last = rb_last(&rules->tree);
-	struct pfr_wild *w;
-
-	if (last)
-		*id = rb_entry(last, struct pfr_wild, tree)->id + 1;
-	if (*id < PFR_MAX_RULES)
-		return 0;
-	*id = 0;
-	list_for_each_entry(w, &rules->wild, node) {
-		if (w->id != *id)
-			break;
-		++*id;
-	}
-	return *id < PFR_MAX_RULES ? 0 : -ENOSPC;
-}
-
-/* No packet meets them. */
-void pfr_wilds_free(struct pfr_rules *rules)
-{
-	struct pfr_wild *w, *next;
-
-	list_for_each_entry_safe(w, next, &rules->wild, node)
-		pfr_wild_free(w);
 }

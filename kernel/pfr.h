@@ -294,8 +294,7 @@ struct pfr_rule {
 
 /* A wildcard rule; what rejects most packets is in the first cache line. */
 struct pfr_wild {
-	struct list_head node; /* in rules->wild */
-	u64 value, mask;       /* of pfr_digest.word */
+	u64 value, mask; /* of pfr_digest.word */
 	u64 low[2], low_mask[2];
 	u16 port[2], span[2]; /* from port to port + span */
 	u16 id;
@@ -311,8 +310,32 @@ struct pfr_wild {
 	u8 back[32]; /* where to go on in pattern if the byte behind this one differs */
 	u16 filter_plugin_id;
 	bool wants_inner;
-	struct rb_node tree; /* in rules->tree */
+	struct rb_node tree;	 /* in rules->tree */
+	struct pfr_block *block; /* where packets find it; mutex */
+	u8 at;
 	struct rcu_head rcu;
+};
+
+/*
+ * Up to 64 wildcard rules in the order of their ids. Bit i of each map entry
+ * tells whether rule i is content with this byte of the packet, so the AND of
+ * a few entries leaves the rules that are worth a closer look.
+ */
+#define PFR_BLOCK 64
+
+struct pfr_block_map {
+	u64 proto[256];
+	u64 addr[2][4][256]; /* of source and destination: bytes of the lower 32 bits */
+	u64 port[2][256];    /* lower byte */
+};
+
+struct pfr_block {
+	struct list_head node; /* in rules->blocks; RCU */
+	u64 live;	       /* rules that are in force; written last, cleared first */
+	u32 used;	       /* places that were ever used: none is used twice */
+	struct rcu_head rcu;
+	struct pfr_wild *rule[PFR_BLOCK];
+	struct pfr_block_map map;
 };
 
 struct pfr_flow_key {
@@ -331,15 +354,16 @@ struct pfr_flow {
 
 /* Written under ring->mutex, but for the flows, which packets add and delete as well. */
 struct pfr_rules {
-	struct list_head wild; /* by id; RCU */
+	struct list_head blocks; /* of wildcard rules, by id; RCU */
 	atomic_t flow_count;
 	bool accept;			       /* the default policy */
 	bool inner;			       /* some rule has looked into tunnels */
 	struct pfr_reflector __rcu *reflector; /* of what passes; RTNL */
 	struct rhashtable flows;
 	bool flows_made;     /* flow_count is not 0 before; mutex */
-	struct rb_root tree; /* the wildcard rules once more; mutex */
+	struct rb_root tree; /* the wildcard rules by id; mutex */
 	u32 wild_count;	     /* mutex */
+	u32 rebuilt;	     /* blocks; mutex */
 };
 
 /* ring.c */
@@ -391,6 +415,9 @@ bool pfr_rule_is_idle(const struct pfr_rule *rule, u64 now, u32 seconds);
 struct pfr_wild *pfr_wild_create(const struct pfr_rule_req *req);
 void pfr_wild_free(struct pfr_wild *w);
 bool pfr_wild_matches(const struct pfr_wild *w, const struct pfr_frame *f);
+
+/* filter_block.c */
+u64 pfr_block_candidates(const struct pfr_block *block, const struct pfr_digest *d);
 int pfr_wild_insert(struct pfr_rules *rules, struct pfr_wild *w);
 struct pfr_wild *pfr_wild_find(struct pfr_rules *rules, u16 id);
 void pfr_wild_remove(struct pfr_rules *rules, struct pfr_wild *w);

@@ -12,7 +12,15 @@ import pytest
 
 @pytest.mark.parametrize("size", cost.SIZES)
 def test_cost_of_a_packet(size: int) -> None:
-    got = cost.measure()[size]
+    got = cost.measure()[0][size]
     print(f"{size} bytes: sending {got.none}, libpcap +{got.libpcap}, pfring +{got.pfring}")
     assert got.libpcap > 0
     assert got.pfring < got.libpcap
+
+
+def test_cost_of_rules() -> None:
+    got = cost.measure()[1]
+    print(got)
+    assert 0 < got.none < got.hash_10
+    assert got.hash_10000 <= 1.05 * got.hash_10
+    assert got.wildcard_64 <= 2 * got.none

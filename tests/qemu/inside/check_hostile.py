@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from check_reflect import two_pairs
 from frames import numbered
 from module import load, unload
 from pfsock import Ring, Sender, pair
+from rulebook import pass_through
 from traffic import traffic
 
 PROGRAMS = Path(os.environ.get("PFRING_PROGRAMS", "/nowhere"))
@@ -94,6 +96,25 @@ def test_hostile_root_does_no_harm(seed: int, seconds: int) -> None:
             sender.send(numbered(1))
             sender.close()
             assert [r.data for r in ring.collect(1)] == [numbered(1)]
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("seed", "seconds"), [(1, 5), *(pytest.param(n, SECONDS, marks=[SLOW, LONG]) for n in (2, 3))]
+)
+def test_rules_that_come_and_go_under_load_do_no_harm(seed: int, seconds: int) -> None:
+    with two_pairs() as (v0, v1, w0, _):
+        done = subprocess.run(
+            [PROGRAMS / "rulestorm", str(seconds), str(seed * 1000), v0, v1, w0],
+            capture_output=True,
+            text=True,
+            timeout=seconds + 100,
+            check=False,
+        )
+        print(done.stdout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with Ring(v1) as ring:
+            assert pass_through(ring, v0, numbered(1)) == [numbered(1)]
 
 
 @SLOW

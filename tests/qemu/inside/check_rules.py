@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import socket
 import struct
 import time
@@ -257,6 +258,47 @@ def test_lowest_id_decides_and_continuing_rules_only_count() -> None:
         assert pass_through(ring, v0, *frames) == [frames[1], frames[2], frames[4]]
 
 
+def test_rules_added_in_any_order_are_tried_by_id() -> None:
+    rng = random.Random(1)
+    rules = [
+        Rule(
+            number,
+            rng.choice([FORWARD, DROP, DROP, EXECUTE]),
+            sport=(low := rng.randrange(1, 400), low + rng.choice([0, 0, 5, 300])),
+            shost=rng.choice(["", "", "192.0.2.1", "192.0.2.3"]),
+        )
+        for number in rng.sample(range(1000), 400)
+    ]
+    frames = [udp4((f"192.0.2.{rng.choice((1, 3))}", rng.randrange(1, 450)), B) for _ in range(300)]
+
+    def expected(frame: bytes) -> bool:
+        for rule in sorted(present):
+            if rule.sport[0] <= struct.unpack_from("!H", frame, 34)[0] <= rule.sport[
+                1
+            ] and rule.shost in {"", socket.inet_ntoa(frame[26:30])}:
+                matched[rule.number] = matched.get(rule.number, 0) + 1
+                if rule.action != EXECUTE:
+                    return rule.action == FORWARD
+        return True
+
+    with pair() as (v0, v1), Ring(v1) as ring:
+        present: set[Rule] = set()
+        matched: dict[int, int] = {}
+        for turn in range(4):
+            for rule in rules[100 * turn :][:100]:
+                add(ring, rule)
+                present.add(rule)
+            for rule in rng.sample(sorted(present), 40):
+                remove(ring, rule.number)
+                present.remove(rule)
+            assert pass_through(ring, v0, *frames) == list(filter(expected, frames))
+        for rule in present:
+            assert counts(ring, rule.number).match == matched.get(rule.number, 0)
+        for rule in sorted(present, reverse=True):
+            remove(ring, rule.number)
+        assert pass_through(ring, v0, *frames) == frames
+
+
 def test_hash_rule_takes_both_directions_of_one_flow() -> None:
     flows = {
         Flow(A[0], B[0], A[1], B[1]): (udp4(A, B), udp4(B, A)),
@@ -492,7 +534,7 @@ def test_ten_thousand_hash_rules_find_each_flow() -> None:
 def test_table_of_wildcard_rules_gets_full() -> None:
     with Ring() as ring:
         for i in range(65535):
-            add(ring, Rule(i ^ 1 if i < 65534 else i, DROP, vlan=1 + i % 4095))
+            add(ring, Rule(i, DROP, vlan=1 + i % 4095))
         assert refused(errno.ENOSPC, ring.number, FREE_RULE)
         remove(ring, 300)
         assert ring.number(FREE_RULE) == 300

@@ -101,8 +101,9 @@ static void do_ring(int fd, unsigned *seed)
 
 static void do_setsockopt(int fd, unsigned *seed)
 {
-	static const int all[] = {99,  100, 105, 106, 110, 111, 115, 116, 117, 121, 124, 126,
-				  133, 140, 200, 201, 202, 170, 178, 210, 211, 102, 103};
+	static const int all[] = {99,  100, 105, 106, 110, 111, 115, 116, 117,
+				  121, 124, 126, 133, 140, 200, 201, 202, 170,
+				  178, 210, 211, 102, 103, 104, 109, 125, 203};
 	unsigned char value[5000];
 	int option =
 		rnd(seed, 10) ? all[rnd(seed, sizeof(all) / sizeof(all[0]))] : (int)number(seed);
@@ -121,7 +122,7 @@ static void do_setsockopt(int fd, unsigned *seed)
 
 static void do_getsockopt(int fd, unsigned *seed)
 {
-	static const int all[] = {170, 174, 175, 177, 178, 210, 211, 171, 172, 187};
+	static const int all[] = {170, 174, 175, 177, 178, 210, 211, 171, 172, 173, 187};
 	unsigned char value[256];
 	socklen_t len = (socklen_t)(rnd(seed, 3) ? sizeof(value) : number(seed));
 
@@ -144,6 +145,27 @@ static void do_cluster(int fd, unsigned *seed)
 		setsockopt(fd, SOL_PF_RING, PFR_SO_CLUSTER_JOIN, &req, sizeof(req));
 	else
 		setsockopt(fd, SOL_PF_RING, PFR_SO_CLUSTER_LEAVE, NULL, 0);
+}
+
+static void do_rule(int fd, unsigned *seed)
+{
+	struct pfr_rule_req req = {
+		.ref = {.kind = rnd(seed, 2), .rule_id = (__u16)rnd(seed, 90)},
+		.action = rnd(seed, 12),
+	};
+	unsigned char *bytes = (unsigned char *)&req;
+
+	if (req.ref.kind == PFR_RULE_HASH) {
+		req.ref.rule_id = 0;
+		req.ref.peer_a.v4 = rnd(seed, 50);
+	}
+	strncpy(req.reflector, devices[rnd(seed, (unsigned)device_count)], 15);
+	for (unsigned i = rnd(seed, 4); i; i--)
+		bytes[rnd(seed, sizeof(req))] = (unsigned char)number(seed);
+	if (rnd(seed, 3))
+		setsockopt(fd, SOL_PF_RING, PFR_SO_ADD_RULE, &req, sizeof(req));
+	else
+		setsockopt(fd, SOL_PF_RING, PFR_SO_REMOVE_RULE, &req.ref, sizeof(req.ref));
 }
 
 static void do_filter(int fd, unsigned *seed)
@@ -233,7 +255,7 @@ static void *attack(void *arg)
 		struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
 		char buffer[64];
 
-		switch (rnd(&seed, 18)) {
+		switch (rnd(&seed, 20)) {
 		case 0:
 			do_open(slot);
 			break;
@@ -276,6 +298,10 @@ static void *attack(void *arg)
 			break;
 		case 16:
 			ioctl(fd, (unsigned)number(&seed), buffer);
+			break;
+		case 18:
+		case 19:
+			do_rule(fd, &seed);
 			break;
 		case 17:
 			recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
