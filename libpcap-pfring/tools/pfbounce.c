@@ -93,8 +93,8 @@ int main(int argc, char **argv)
 	tool_check(&tool, pfring_set_poll_watermark(way.in, 1));
 	if (opt.filter)
 		tool_check(&tool, pfring_set_bpf_filter(way.in, opt.filter));
-	tool_banner(way.in);
 	tool_on_stop(way.in);
+	tool_banner(way.in);
 	tool_enable(&tool, way.out);
 	tool_enable(&tool, way.in);
 	tool_clock_start(&clock, opt.seconds);

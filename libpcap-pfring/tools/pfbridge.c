@@ -149,8 +149,8 @@ int main(int argc, char **argv)
 	open_way(&ways[0], opt.device[0], opt.device[1]);
 	if (opt.both)
 		open_way(&ways[1], opt.device[1], opt.device[0]);
-	tool_banner(ways[0].in);
 	tool_on_stop(ways[0].in);
+	tool_banner(ways[0].in);
 	if (opt.both)
 		enable_way(&ways[1]);
 	enable_way(&ways[0]);

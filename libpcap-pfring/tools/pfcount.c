@@ -191,8 +191,8 @@ int main(int argc, char **argv)
 
 	parse(argc, argv);
 	ring = open_ring();
-	tool_banner(ring);
 	tool_on_stop(ring);
+	tool_banner(ring);
 	tool_enable(&tool, ring);
 	tool_clock_start(&clock, opt.seconds);
 	puts("Capturing");

@@ -279,8 +279,8 @@ int main(int argc, char **argv)
 		frames_make(&tool, &frames, &opt.model);
 	if (opt.file && !opt.counted)
 		opt.count = frames.n;
-	tool_banner(ring);
 	tool_on_stop(NULL);
+	tool_banner(ring);
 	tool_enable(&tool, ring);
 	tool_clock_start(&clock, 0);
 	if (opt.quiet)

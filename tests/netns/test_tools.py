@@ -72,6 +72,7 @@ def running(ns: Namespace, name: str, *options: str | Path, ready: str) -> Itera
         if it.process.poll() is None:
             it.process.kill()
         it.process.wait()
+        it.lines.close()
 
 
 def send(wire: Wire, *options: str | Path) -> str:
@@ -200,3 +201,108 @@ def test_pfbounce_sends_packets_back_with_their_addresses_exchanged(
     assert len(frames) == 500
     addresses = bytes.fromhex("020000000017020000000042")
     assert all(frame[:12] == addresses for frame in frames)
+
+
+@pytest.mark.parametrize("name", ["pcount", "pfmap", "interval"])
+def test_readers_count_the_same(wire: Wire, name: str) -> None:
+    with running(wire.rx, name, "-i", Wire.CAPTURE, "-n", "600", ready="Capturing") as reading:
+        send(wire, "-n", "600", "-b", "3", "-M", "02:00:00:00:00:17", *SLOWLY)
+        said = reading.output()
+    if name == "pcount":
+        assert "Absolute Stats: [600 pkts rcvd][0 pkts dropped]" in said
+        assert "600 pkts - 50'400 bytes" in said
+    elif name == "pfmap":
+        line = r"02:00:00:00:00:17 +600 pkts +36000 bytes 10\.0\.0\.1 10\.0\.0\.2 10\.0\.0\.3"
+        assert re.search(rf"^1 hosts\n{line}$", said, re.MULTILINE)
+    else:
+        assert "600 packets, 599 intervals" in said
+        shares = re.findall(r" (\d+) +[\d.]+ %", said)
+        assert sum(map(int, shares)) == 599
+
+
+def test_pfcount_multichannel_sums_its_queues() -> None:
+    with Wire(queues=3) as wire:
+        options = ["-i", Wire.CAPTURE, "-n", str(PACKETS), "-q"]
+        with running(wire.rx, "pfcount_multichannel", *options, ready="3 channels") as counting:
+            send(wire, "-n", str(PACKETS), "-b", "50", *SLOWLY)
+            said = counting.output()
+    assert f"Absolute Stats: [{PACKETS} pkts rcvd][0 pkts dropped]" in said
+    each = [int(n.replace("'", "")) for n in re.findall(r"channel=\d\] ([\d']+) pkts", said)]
+    assert len(each) == 3
+    assert sum(each) == PACKETS
+
+
+def test_pfcount_aggregator_counts_devices_together(bridged: Wire) -> None:
+    options = ["-i", f"{Wire.CAPTURE},sink0", "-n", "1000", "-e", "1", "-q"]
+    with running(bridged.rx, "pfcount_aggregator", *options, ready="2 devices") as counting:
+        send(bridged, "-n", "700", *SLOWLY)
+        run(bridged.rx, "pfsend", "-i", "out0", "-q", "-n", "300", *SLOWLY)
+        said = counting.output()
+    assert f"[{Wire.CAPTURE}] 700 pkts - 0 dropped" in said
+    assert "[sink0] 300 pkts - 0 dropped" in said
+    assert "Absolute Stats: [1000 pkts rcvd][0 pkts dropped]" in said
+
+
+def test_preflect_forwards_through_libpcap(bridged: Wire) -> None:
+    before = bridged.rx.counter("sink0", "rx_packets")
+    options = ["-i", Wire.CAPTURE, "-o", "out0", "-n", "400"]
+    with running(bridged.rx, "preflect", *options, ready="Reflecting") as reflecting:
+        send(bridged, "-n", "400", *SLOWLY)
+        said = reflecting.output()
+    assert "[400 pkts rcvd][400 pkts sent][0 pkts refused]" in said
+    wait_for(bridged.rx, "sink0", before + 400)
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_pfilter_test_matches_what_pfsend_sends(wire: Wire, refuse: bool) -> None:
+    passed, refused = (900, 100) if refuse else (100, 900)
+    options = ["-i", Wire.CAPTURE, "-H", "10", "-n", str(passed), *(["-r"] if refuse else [])]
+    with running(wire.rx, "pfilter_test", *options, ready="Capturing") as testing:
+        # Ten of a hundred source addresses have a rule; theirs come first.
+        send(wire, "-n", "1000", "-b", "100", *SLOWLY)
+        said = testing.output()
+    assert "hash rules added: 10 in" in said
+    assert "wildcard rules added: 64 in" in said
+    assert f"passed: {passed} packets, refused: " in said
+    assert int(re.findall(r"refused: (\d+)", said)[0]) <= refused
+    assert "rules removed: 74 in" in said
+    assert "by hash rules, 0 by wildcard rules" in said
+
+
+def test_pcap2nspcap_changes_no_packet(wire: Wire, trace: Trace, tmp_path: Path) -> None:
+    path, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    capfile.write(path, trace.frames[:500])
+    assert "500 packets written" in run(wire.rx, "pcap2nspcap", "-i", path, "-o", out)
+    assert capfile.read(out) == capfile.read(path)
+    assert out.read_bytes()[:4] == bytes.fromhex("4d3cb2a1")
+
+
+def test_pfsystest_needs_no_traffic(wire: Wire) -> None:
+    said = run(wire.rx, "pfsystest", "-n", "5")
+    assert len(re.findall(r"^\d+ bytes: 5 tests passed", said, re.MULTILINE)) == 6
+
+
+def test_alldevs_lists_the_devices(wire: Wire) -> None:
+    assert re.search(rf"^\d+\. {Wire.CAPTURE} \[\w+\]\[up\]$", run(wire.rx, "alldevs"), re.M)
+
+
+def test_the_plugin_counter_says_what_it_lacks(wire: Wire) -> None:
+    said = run(wire.rx, "pfcount_dummy_plugin", "-i", "packet:" + Wire.CAPTURE, fails=1)
+    assert "plugin" in said
+
+
+def test_tools_end_on_control_c(wire: Wire, tmp_path: Path) -> None:
+    endless = {
+        "pfcount": (["-i", Wire.CAPTURE], "Capturing"),
+        "pfsend": (["-i", Wire.CAPTURE, "-p", "100"], "Using PF_RING"),
+        "pfwrite": (["-i", Wire.CAPTURE, "-w", str(tmp_path / "x.pcap")], "Writing"),
+        "pfbounce": (["-i", Wire.CAPTURE], "Bouncing"),
+        "pcount": (["-i", Wire.CAPTURE], "Capturing"),
+        "interval": (["-i", Wire.CAPTURE], "Capturing"),
+        "pfmap": (["-i", Wire.CAPTURE], "Capturing"),
+        "pfcount_multichannel": (["-i", Wire.CAPTURE], "Capturing"),
+        "pfcount_aggregator": (["-i", Wire.CAPTURE], "Capturing"),
+    }
+    for name, (options, ready) in endless.items():
+        with running(wire.rx, name, *options, ready=ready) as it:
+            it.stop()

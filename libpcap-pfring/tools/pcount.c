@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pcount - pfcount written for libpcap: shows what a libpcap program gets, over
+ * the system's libpcap and, with LD_LIBRARY_PATH, over ours (docs/libpcap.md).
+ */
+#include <pcap/pcap.h>
+
+#include "common.h"
+
+static const struct tool_option options[] = {
+	{'i', "device", "DEVICE", "what to capture from, or a capture file"},
+	{'l', "caplen", "BYTES", "bytes kept of each packet (default 1536)"},
+	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
+	{'m', "no-promisc", NULL, "only what is for this host"},
+	{'q', "quiet", NULL, "no lines each second, only the last ones"},
+	{'n', "count", "PACKETS", "stop after so many"},
+	{'d', "duration", "SECONDS", "stop after so long"},
+	{0},
+};
+
+static const struct tool tool = {
+	.name = "pcount",
+	.summary = "receive packets through libpcap and count them",
+	.options = options,
+};
+
+static struct {
+	const char *device, *filter;
+	int caplen, promisc;
+	u_int64_t count, seconds;
+	bool quiet;
+} opt = {.caplen = 1536, .promisc = 1};
+
+static pcap_t *handle;
+
+static void parse(int argc, char **argv)
+{
+	int c;
+
+	while ((c = tool_next(&tool, argc, argv)) != -1) {
+		switch (c) {
+		case 'i':
+			opt.device = optarg;
+			break;
+		case 'l':
+			opt.caplen = (int)tool_number(&tool, "a length", 1, MAX_CAPLEN);
+			break;
+		case 'f':
+			opt.filter = optarg;
+			break;
+		case 'm':
+			opt.promisc = 0;
+			break;
+		case 'q':
+			opt.quiet = true;
+			break;
+		case 'n':
+			opt.count = tool_number(&tool, "a count", 1, UINT64_MAX);
+			break;
+		case 'd':
+			opt.seconds = tool_number(&tool, "a duration", 1, 100000000);
+			break;
+		}
+	}
+	if (!opt.device)
+		tool_usage(&tool, "no device was given (-i); alldevs lists them");
+}
+
+static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *p)
+{
+	struct tool_count *count = (struct tool_count *)(void *)user;
+
+	(void)p;
+	count->packets++;
+	count->bytes += h->len;
+}
+
+static void open_handle(void)
+{
+	char why[PCAP_ERRBUF_SIZE] = "";
+	struct bpf_program program;
+
+	handle = access(opt.device, R_OK)
+			 ? pcap_open_live(opt.device, opt.caplen, opt.promisc, 100, why)
+			 : pcap_open_offline(opt.device, why);
+	if (!handle)
+		tool_die(&tool, "%s", why);
+	if (opt.filter && (pcap_compile(handle, &program, opt.filter, 1, PCAP_NETMASK_UNKNOWN) ||
+			   pcap_setfilter(handle, &program)))
+		tool_die(&tool, "%s: %s", opt.filter, pcap_geterr(handle));
+}
+
+static void print(struct tool_count *count, const struct tool_clock *clock, double ms)
+{
+	struct pcap_stat st = {0};
+
+	if (pcap_stats(handle, &st))
+		st.ps_recv = (u_int)count->packets; /* a file has no statistics */
+	/* libpcap counts among the received what it dropped. */
+	tool_print_stats(count, st.ps_recv > st.ps_drop ? st.ps_recv - st.ps_drop : 0, st.ps_drop,
+			 clock, ms);
+}
+
+int main(int argc, char **argv)
+{
+	struct tool_count count = {0};
+	struct tool_clock clock;
+	bool file;
+	double ms;
+	int n = 0;
+
+	parse(argc, argv);
+	open_handle();
+	file = pcap_file(handle) != NULL;
+	tool_on_stop(NULL);
+	tool_clock_start(&clock, opt.seconds);
+	printf("%s\nCapturing\n", pcap_lib_version());
+	fflush(stdout);
+	while (!tool_stopped && n >= 0 && !tool_clock_over(&clock) &&
+	       (!opt.count || count.packets < opt.count)) {
+		int most = -1;
+
+		if (opt.count)
+			most = (int)min_val(opt.count - count.packets, 1000000u);
+		n = pcap_dispatch(handle, most, on_packet, (u_char *)&count);
+		if (tool_clock_due(&clock, &ms) && !opt.quiet)
+			print(&count, &clock, ms);
+		if (file && n == 0)
+			break;
+	}
+	print(&count, &clock, 0);
+	if (n < 0 && n != PCAP_ERROR_BREAK)
+		tool_die(&tool, "%s", pcap_geterr(handle));
+	pcap_close(handle);
+	return 0;
+}
