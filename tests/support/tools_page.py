@@ -30,7 +30,7 @@ def tools() -> list[str]:
 
 def help_of(name: str) -> str:
     """Return what a tool says of itself."""
-    command = [program(f"libpcap-pfring/tools/{name}"), "--help"]
+    command = [str(program(f"libpcap-pfring/tools/{name}")), "--help"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
