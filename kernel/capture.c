@@ -64,6 +64,11 @@ static __always_inline void frame_init(struct pfr_frame *f, struct sk_buff *skb,
 	f->ts[PFR_TS_COARSE] = 0;
 }
 
+u64 pfr_capture_time(struct pfr_frame *f)
+{
+	return f->ts[PFR_TS_SYSTEM] ?: frame_clock(f, PFR_TS_SYSTEM);
+}
+
 /* Parsed once, when the first ring or cluster asks. */
 const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner)
 {

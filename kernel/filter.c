@@ -95,11 +95,14 @@ static void count(struct pfr_rule *rule, enum verdict verdict)
 
 /* A rule matches: does what it says, and counts. */
 static enum verdict act(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_rule *rule,
-			struct pfr_frame *f)
+			struct pfr_frame *f, struct pfr_parse *parse)
 {
 	enum verdict verdict = GO_ON;
+	u8 action = rule->action;
 
-	switch (rule->action) {
+	if (unlikely(rule->use))
+		action = pfr_plugin_handle(rule, f, parse);
+	switch (action) {
 	case forward_packet_and_stop_rule_evaluation:
 		verdict = PASS;
 		break;
@@ -110,11 +113,11 @@ static enum verdict act(struct pfr_ring *ring, struct pfr_rules *rules, struct p
 	case execute_action_and_continue_rule_evaluation:
 		break;
 	case forward_packet_add_rule_and_stop_rule_evaluation:
-		pfr_flow_learn(ring, rules, &f->digest);
+		pfr_flow_change(ring, rules, rule, f, parse, true);
 		verdict = PASS;
 		break;
 	case forward_packet_del_rule_and_stop_rule_evaluation:
-		pfr_flow_forget(rules, &f->digest);
+		pfr_flow_change(ring, rules, rule, f, parse, false);
 		verdict = PASS;
 		break;
 	case reflect_packet_and_stop_rule_evaluation:
@@ -135,16 +138,17 @@ static enum verdict act(struct pfr_ring *ring, struct pfr_rules *rules, struct p
 }
 
 static enum verdict act_wild(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_wild *w,
-			     struct pfr_frame *f)
+			     struct pfr_frame *f, struct pfr_parse *parse)
 {
 	if (w->balance_pool && pfr_filter_hash(f) % w->balance_pool != w->balance_id) {
 		count(&w->rule, REFUSE);
 		return REFUSE;
 	}
-	return act(ring, rules, &w->rule, f);
+	return act(ring, rules, &w->rule, f, parse);
 }
 
-static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f)
+static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f,
+			     struct pfr_parse *parse)
 {
 	bool flows = atomic_read(&rules->flow_count);
 	const struct pfr_digest *d;
@@ -157,7 +161,7 @@ static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, str
 	d = digest(f, READ_ONCE(rules->inner));
 	flow = flows ? pfr_flow_of(rules, d) : NULL;
 	if (flow) {
-		verdict = act(ring, rules, &flow->rule, f);
+		verdict = act(ring, rules, &flow->rule, f, parse);
 		if (verdict != GO_ON)
 			return verdict;
 	}
@@ -169,7 +173,9 @@ static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, str
 
 			if (!pfr_wild_matches(w, f))
 				continue;
-			verdict = act_wild(ring, rules, w, f);
+			if (unlikely(w->rule.use) && !pfr_plugin_filter(&w->rule, f, parse))
+				continue;
+			verdict = act_wild(ring, rules, w, f, parse);
 			if (verdict != GO_ON)
 				return verdict;
 		}
@@ -180,9 +186,12 @@ static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, str
 /* False if the packet goes no further in this ring: refused, or reflected instead. */
 bool pfr_filter_pass(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f)
 {
-	enum verdict verdict = evaluate(ring, rules, f);
+	struct pfr_parse parse = {};
+	enum verdict verdict = evaluate(ring, rules, f, &parse);
 	struct pfr_reflector *r;
 
+	if (unlikely(parse.buffer))
+		pfr_parse_free(&parse);
 	if (verdict == PASS || (verdict == GO_ON && READ_ONCE(rules->accept))) {
 		r = rcu_dereference(rules->reflector);
 		if (likely(!r))
@@ -203,6 +212,7 @@ void pfr_rule_init(struct pfr_rule *rule, u8 action)
 /* When no packet can meet it any more. */
 void pfr_rule_destroy(struct pfr_rule *rule)
 {
+	pfr_plugin_detach(rule);
 	if (rule->reflector)
 		pfr_reflector_put(rule->reflector);
 	free_percpu(rule->count);
@@ -243,7 +253,7 @@ bool pfr_rule_is_idle(const struct pfr_rule *rule, u64 now, u32 seconds)
 	if (rule->locked)
 		return false;
 	rule_sum(rule, &sum);
-	return idle_time(sum.last, now) >= (u64)seconds * HZ;
+	return idle_time(sum.last, now) >= (u64)seconds * HZ || pfr_plugin_idle(rule, seconds);
 }
 
 /* The ring's rules, made when first needed. */
@@ -300,7 +310,7 @@ static int wild_check(const struct pfr_rule_req *req)
 	    !range_ok(req->dport_low, req->dport_high) ||
 	    (req->balance_pool && req->balance_id >= req->balance_pool))
 		return -EINVAL;
-	return req->filter_plugin_id ? -ENOENT : 0;
+	return 0;
 }
 
 static int req_check(const struct pfr_rule_req *req)
@@ -322,13 +332,14 @@ static int req_check(const struct pfr_rule_req *req)
 	default:
 		return -EINVAL;
 	}
-	return err ?: req->plugin_id ? -ENOENT : 0;
+	return err;
 }
 
 /* What both kinds have; from here on the rule's destruction gives it back. */
 static int rule_equip(struct pfr_ring *ring, struct pfr_rule *rule, const struct pfr_rule_req *req)
 {
 	struct pfr_reflector *r;
+	int err;
 
 	pfr_rule_init(rule, req->action);
 	rule->locked = req->locked;
@@ -337,8 +348,9 @@ static int rule_equip(struct pfr_ring *ring, struct pfr_rule *rule, const struct
 		if (!rule->count)
 			return -ENOMEM;
 	}
-	if (!reflects(req->action))
-		return 0;
+	err = pfr_plugin_attach(ring, rule, req, GFP_KERNEL_ACCOUNT);
+	if (err || !reflects(req->action))
+		return err;
 	rtnl_lock();
 	r = pfr_reflector_get(ring, req->reflector);
 	rtnl_unlock();
@@ -450,8 +462,8 @@ int pfr_filter_remove(struct pfr_ring *ring, const struct pfr_rule_ref *ref)
 	return err;
 }
 
-int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref,
-		     struct pfr_rule_stats *stats)
+/* The rule's own figures or its plugin's. How many bytes, or an error. */
+int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref, void *buf, u32 room)
 {
 	const struct pfr_rule *rule = NULL;
 	int err = ref_check(ref);
@@ -475,9 +487,12 @@ int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref,
 
 		rule = w ? &w->rule : NULL;
 	}
-	if (rule) {
+	if (rule)
+		err = pfr_plugin_stats(rule, buf, room);
+	if (rule && !err) {
 		rule_sum(rule, &sum);
-		*stats = (struct pfr_rule_stats){
+		err = sizeof(struct pfr_rule_stats);
+		*(struct pfr_rule_stats *)buf = (struct pfr_rule_stats){
 			.match = sum.match,
 			.filtered = sum.filtered,
 			.forwarded = sum.forwarded,
@@ -486,7 +501,7 @@ int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref,
 	}
 	rcu_read_unlock();
 	mutex_unlock(&ring->mutex);
-	return rule ? 0 : -ENOENT;
+	return rule ? err : -ENOENT;
 }
 
 int pfr_filter_free_id(struct pfr_ring *ring, u32 *id)

@@ -160,7 +160,7 @@ bool pfr_flow_remove(struct pfr_rules *rules, struct pfr_flow *flow)
 }
 
 /* Packet path: what follows of this flow is forwarded. */
-void pfr_flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct pfr_digest *d)
+static void flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct pfr_digest *d)
 {
 	struct pfr_flow_key key;
 	struct pfr_flow *flow;
@@ -180,13 +180,65 @@ void pfr_flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct
 		this_cpu_inc(ring->counters->rule_errors);
 }
 
+/* The same for a flow that a plugin names, which may have a plugin itself. */
+static void flow_learn_req(struct pfr_ring *ring, struct pfr_rules *rules,
+			   const struct pfr_rule_req *req)
+{
+	struct pfr_flow_key key = {};
+	struct pfr_flow *flow;
+	int err = -ENOMEM;
+
+	pfr_flow_key_ref(&req->ref, &key);
+	if (pfr_flow_find(rules, &key))
+		return;
+	flow = pfr_flow_create(&key, req->action, GFP_ATOMIC | __GFP_NOWARN);
+	if (flow)
+		err = pfr_plugin_attach(ring, &flow->rule, req, GFP_ATOMIC | __GFP_NOWARN);
+	if (!err)
+		err = pfr_flow_insert(rules, flow);
+	if (!err)
+		return;
+	if (flow)
+		pfr_flow_free(flow);
+	if (err != -EEXIST)
+		this_cpu_inc(ring->counters->rule_errors);
+}
+
+static void flow_forget_ref(struct pfr_rules *rules, const struct pfr_rule_ref *ref)
+{
+	struct pfr_flow_key key = {};
+	struct pfr_flow *flow;
+
+	pfr_flow_key_ref(ref, &key);
+	flow = pfr_flow_find(rules, &key);
+	if (flow)
+		pfr_flow_remove(rules, flow);
+}
+
 /* Packet path. */
-void pfr_flow_forget(struct pfr_rules *rules, const struct pfr_digest *d)
+static void flow_forget(struct pfr_rules *rules, const struct pfr_digest *d)
 {
 	struct pfr_flow *flow = pfr_flow_of(rules, d);
 
 	if (flow)
 		pfr_flow_remove(rules, flow);
+}
+
+/* The hash rule that a rule's plugin names, or that of the packet's own flow. */
+void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_rule *rule,
+		     struct pfr_frame *f, struct pfr_parse *parse, bool add)
+{
+	struct pfr_rule_req req pfr_uninitialized;
+	int named = rule->use ? pfr_plugin_flow(rule, f, parse, add, &req) : -EOPNOTSUPP;
+
+	if (named > 0 && add)
+		flow_learn_req(ring, rules, &req);
+	else if (named > 0)
+		flow_forget_ref(rules, &req.ref);
+	else if (named < 0 && add)
+		flow_learn(ring, rules, &f->digest);
+	else if (named < 0)
+		flow_forget(rules, &f->digest);
 }
 
 /*

@@ -35,6 +35,9 @@
 #include "compat/compat.h"
 
 struct pfr_frags;
+struct pfr_use;
+struct parse_buffer;
+struct seq_file;
 struct proc_dir_entry;
 
 /* Module parameters (main.c). */
@@ -120,12 +123,13 @@ struct pfr_ring {
 	/* Settings. */
 	struct mutex mutex;
 	struct pfr_net *pn;
-	struct list_head subs;	       /* this ring's subscriptions; RTNL */
-	struct list_head any_node;     /* in pn->any_rings; RTNL */
-	struct pfr_cluster *cluster;   /* RTNL */
-	struct list_head cluster_node; /* in cluster->rings */
-	struct list_head reflectors;   /* RTNL */
-	struct pfr_rules *own_rules;   /* mutex; there from the first rule on */
+	struct list_head subs;			  /* this ring's subscriptions; RTNL */
+	struct list_head any_node;		  /* in pn->any_rings; RTNL */
+	struct pfr_cluster *cluster;		  /* RTNL */
+	struct list_head cluster_node;		  /* in cluster->rings */
+	struct list_head reflectors;		  /* RTNL */
+	struct pfr_rules *own_rules;		  /* mutex; there from the first rule on */
+	atomic_t plugin_rules[MAX_PLUGIN_ID + 1]; /* by plugin: its rules */
 	u32 consumer;
 	int ifindex; /* 0: any; RTNL */
 	u64 queues;
@@ -281,7 +285,7 @@ struct pfr_rule_count {
 struct pfr_rule {
 	u8 action; /* rule_action_behaviour */
 	bool locked;
-	u16 plugin_id;
+	struct pfr_use *use; /* of plugins, or NULL */
 	struct pfr_reflector *reflector;
 	u64 born; /* jiffies */
 	/* A wildcard rule is every CPU's; a flow is one CPU's, or two CPUs', at a time. */
@@ -308,7 +312,6 @@ struct pfr_wild {
 	u8 pattern_len;
 	u8 pattern[32];
 	u8 back[32]; /* where to go on in pattern if the byte behind this one differs */
-	u16 filter_plugin_id;
 	bool wants_inner;
 	struct rb_node tree;	 /* in rules->tree */
 	struct pfr_block *block; /* where packets find it; mutex */
@@ -366,6 +369,12 @@ struct pfr_rules {
 	u32 rebuilt;	     /* blocks; mutex */
 };
 
+/* What a filter plugin found in the packet at hand, for one ring. */
+struct pfr_parse {
+	u16 plugin_id;
+	struct parse_buffer *buffer;
+};
+
 /* ring.c */
 int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req);
 void pfr_ring_free(struct pfr_ring *ring);
@@ -393,6 +402,7 @@ int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_
 		     struct net_device *orig);
 rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb);
 bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop);
+u64 pfr_capture_time(struct pfr_frame *f);
 const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner);
 
 /* filter.c */
@@ -400,8 +410,7 @@ bool pfr_filter_pass(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_
 u32 pfr_filter_hash(struct pfr_frame *f);
 int pfr_filter_add(struct pfr_ring *ring, const struct pfr_rule_req *req);
 int pfr_filter_remove(struct pfr_ring *ring, const struct pfr_rule_ref *ref);
-int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref,
-		     struct pfr_rule_stats *stats);
+int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref, void *buf, u32 room);
 int pfr_filter_free_id(struct pfr_ring *ring, u32 *id);
 int pfr_filter_purge(struct pfr_ring *ring, bool hash, u32 seconds);
 int pfr_filter_policy(struct pfr_ring *ring, bool accept);
@@ -434,11 +443,25 @@ struct pfr_flow *pfr_flow_of(struct pfr_rules *rules, const struct pfr_digest *d
 struct pfr_flow *pfr_flow_find(struct pfr_rules *rules, const struct pfr_flow_key *key);
 int pfr_flow_insert(struct pfr_rules *rules, struct pfr_flow *flow);
 bool pfr_flow_remove(struct pfr_rules *rules, struct pfr_flow *flow);
-void pfr_flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct pfr_digest *d);
-void pfr_flow_forget(struct pfr_rules *rules, const struct pfr_digest *d);
+void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_rule *rule,
+		     struct pfr_frame *f, struct pfr_parse *parse, bool add);
 void pfr_flow_purge(struct pfr_rules *rules, u32 seconds);
 int pfr_flows_make(struct pfr_rules *rules);
 void pfr_flows_free(struct pfr_rules *rules);
+
+/* plugin.c */
+int pfr_plugin_attach(struct pfr_ring *ring, struct pfr_rule *rule, const struct pfr_rule_req *req,
+		      gfp_t gfp);
+void pfr_plugin_detach(struct pfr_rule *rule);
+bool pfr_plugin_filter(struct pfr_rule *rule, struct pfr_frame *f, struct pfr_parse *parse);
+u8 pfr_plugin_handle(struct pfr_rule *rule, struct pfr_frame *f, struct pfr_parse *parse);
+int pfr_plugin_flow(struct pfr_rule *rule, struct pfr_frame *f, struct pfr_parse *parse, bool add,
+		    struct pfr_rule_req *req);
+void pfr_parse_free(struct pfr_parse *parse);
+int pfr_plugin_stats(const struct pfr_rule *rule, void *buf, u32 room);
+bool pfr_plugin_idle(const struct pfr_rule *rule, u32 seconds);
+void pfr_plugins_show(struct seq_file *m);
+u32 pfr_plugins_count(void);
 
 /* reflect.c */
 struct pfr_reflector *pfr_reflector_get(struct pfr_ring *ring, const char *name);

@@ -43,7 +43,7 @@ static int info_show(struct seq_file *m, void *v)
 	row(m, "Socket Mode", "%s", pfr_quick_mode ? "Quick" : "Standard");
 	row(m, "Transparent mode", "Yes (mode %u)", pfr_transparent_mode);
 	row(m, "Total rings", "%d", atomic_read(&pn->rings));
-	row(m, "Total plugins", "0");
+	row(m, "Total plugins", "%u", pfr_plugins_count());
 	return 0;
 }
 
@@ -69,7 +69,7 @@ static int dev_show(struct seq_file *m, void *v)
 
 static int plugins_show(struct seq_file *m, void *v)
 {
-	seq_puts(m, "ID Plugin\n");
+	pfr_plugins_show(m);
 	return 0;
 }
 

@@ -319,16 +319,27 @@ static void stats_fill(struct pfr_ring *ring, struct pfr_stats *stats)
 	stats->tx_errors = atomic64_read(&ring->tx_errors);
 }
 
-static int rule_stats(struct pfr_ring *ring, char __user *val, int room,
-		      struct pfr_rule_stats *stats)
+/* The one answer whose size depends on what is asked. Too small a room: what it takes at most. */
+static int rule_stats(struct pfr_ring *ring, char __user *val, int __user *len, int room)
 {
 	struct pfr_rule_ref ref;
+	void *answer;
+	int size;
 
 	if (room < (int)sizeof(ref))
 		return -EINVAL;
 	if (copy_from_user(&ref, val, sizeof(ref)))
 		return -EFAULT;
-	return pfr_filter_stats(ring, &ref, stats);
+	answer = kzalloc(PFR_MAX_RULE_STATS, GFP_KERNEL);
+	if (!answer)
+		return -ENOMEM;
+	size = pfr_filter_stats(ring, &ref, answer, PFR_MAX_RULE_STATS);
+	if (size > room)
+		size = put_user(size, len) ? -EFAULT : -ENOSPC;
+	else if (size > 0 && (copy_to_user(val, answer, size) || put_user(size, len)))
+		size = -EFAULT;
+	kfree(answer);
+	return min(size, 0);
 }
 
 int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val, int __user *len)
@@ -339,7 +350,6 @@ int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val
 		u8 addr[ETH_ALEN];
 		struct pfr_info info;
 		struct pfr_stats stats;
-		struct pfr_rule_stats rule;
 	} u = {};
 	struct net_device *dev;
 	int room, err = 0, size = sizeof(u.n);
@@ -383,9 +393,7 @@ int pfr_getsockopt(struct socket *sock, int level, int optname, char __user *val
 		err = pfr_filter_free_id(ring, &u.n);
 		break;
 	case PFR_SO_RULE_STATS:
-		size = sizeof(u.rule);
-		err = rule_stats(ring, val, room, &u.rule);
-		break;
+		return rule_stats(ring, val, len, room);
 	default:
 		return -ENOPROTOOPT;
 	}

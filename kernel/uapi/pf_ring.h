@@ -545,6 +545,8 @@ struct pfr_stats {
 	__u64 rule_errors; /* hash rules that a packet should have added: no memory or no room */
 };
 
+#define PFR_MAX_RULE_STATS 4096 /* bytes that a plugin may say of a rule */
+
 #define PFR_RULE_WILDCARD 0
 #define PFR_RULE_HASH     1
 
