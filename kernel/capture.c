@@ -69,17 +69,6 @@ u64 pfr_capture_time(struct pfr_frame *f)
 	return f->ts[PFR_TS_SYSTEM] ?: frame_clock(f, PFR_TS_SYSTEM);
 }
 
-/* Parsed once, when the first ring or cluster asks. */
-const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner)
-{
-	if (!f->parsed_valid || (inner && !f->parsed_inner)) {
-		pfr_parse(f->skb, f->tpid ? f->tci & VLAN_VID_MASK : -1, inner, &f->parsed);
-		f->parsed_valid = true;
-		f->parsed_inner = inner;
-	}
-	return &f->parsed;
-}
-
 static bool queue_has(u64 queues, u16 queue)
 {
 	return queues == RING_ANY_CHANNEL || (queue < 64 && queues & BIT_ULL(queue));

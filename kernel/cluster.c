@@ -229,7 +229,7 @@ void pfr_cluster_deliver(struct pfr_group *g, struct pfr_frame *f)
 		deliver_at(g, a % g->count, f);
 		return;
 	}
-	p = pfr_capture_parse(f, pfr_hash_wants_inner(g->type));
+	p = pfr_frame_parse(f, pfr_hash_wants_inner(g->type));
 	if (g->type == cluster_per_flow_ip_with_dup_tuple && p->outer.version) {
 		a = pfr_hash_host(&p->outer, false) % g->count;
 		b = pfr_hash_host(&p->outer, true) % g->count;

@@ -16,24 +16,22 @@
 
 enum verdict { GO_ON, PASS, REFUSE };
 
-static void end_fill(struct pfr_end *end, u8 version, const struct in6_addr *addr, __be16 port)
-{
-	end->high = 0;
-	end->low = 0;
-	if (version == 4) {
-		end->low = ntohl(addr->s6_addr32[0]);
-	} else if (version == 6) {
-		memcpy(&end->high, &addr->s6_addr[0], 8);
-		memcpy(&end->low, &addr->s6_addr[8], 8);
-	}
-	end->port = ntohs(port);
-	end->mac = 0;
-}
-
 static void tuple_fill(struct pfr_end *end, const struct pfr_tuple *t)
 {
-	end_fill(&end[0], t->version, &t->src, t->sport);
-	end_fill(&end[1], t->version, &t->dst, t->dport);
+	end[0].high = 0;
+	end[1].high = 0;
+	end[0].low = ntohl(t->src.s6_addr32[0]);
+	end[1].low = ntohl(t->dst.s6_addr32[0]);
+	end[0].mac = 0;
+	end[1].mac = 0;
+	end[0].port = ntohs(t->sport);
+	end[1].port = ntohs(t->dport);
+	if (t->version == 6) {
+		memcpy(&end[0].high, &t->src.s6_addr[0], 8);
+		memcpy(&end[0].low, &t->src.s6_addr[8], 8);
+		memcpy(&end[1].high, &t->dst.s6_addr[0], 8);
+		memcpy(&end[1].low, &t->dst.s6_addr[8], 8);
+	}
 }
 
 /* Made once for all rings, unless a later one looks deeper. */
@@ -45,18 +43,20 @@ static const struct pfr_digest *digest(struct pfr_frame *f, bool inner)
 
 	if (f->digest_valid && (f->digest_inner || !inner))
 		return d;
-	p = pfr_capture_parse(f, inner);
+	p = pfr_frame_parse(f, inner);
 	t = &p->outer;
 	d->word = PFR_WORD_TYPE(p->eth_type) | PFR_WORD_VLAN(p->vlan_id) |
 		  PFR_WORD_PROTO(t->proto) | PFR_WORD_FLAGS(p->tcp_flags) |
-		  PFR_WORD_VERSION(t->version) | PFR_WORD_INNER(p->inner.version);
+		  PFR_WORD_VERSION(t->version);
 	if (t->sport | t->dport)
 		d->word |= PFR_WORD_PORTS;
 	tuple_fill(d->end, t);
 	memcpy(&d->end[0].mac, p->smac, ETH_ALEN);
 	memcpy(&d->end[1].mac, p->dmac, ETH_ALEN);
-	if (inner)
+	if (inner) {
+		d->word |= PFR_WORD_INNER(p->inner.version);
 		tuple_fill(d->inner, &p->inner);
+	}
 	d->hash = 0;
 	f->digest_valid = true;
 	f->digest_inner = inner;

@@ -15,34 +15,23 @@
 
 #define REBUILDS 64 /* blocks that may wait to be freed */
 
-/* The rules that are worth a closer look. */
-u64 pfr_block_candidates(const struct pfr_block *block, const struct pfr_digest *d)
-{
-	const struct pfr_block_map *map = &block->map;
-	u32 src = d->end[0].low, dst = d->end[1].low;
-
-	/* Pairs with block_publish(): who sees the bit sees the map's and the rule. */
-	return smp_load_acquire(&block->live) & map->proto[d->word >> 32 & 0xff] &
-	       map->port[0][d->end[0].port & 0xff] & map->port[1][d->end[1].port & 0xff] &
-	       map->addr[0][0][src & 0xff] & map->addr[0][1][src >> 8 & 0xff] &
-	       map->addr[0][2][src >> 16 & 0xff] & map->addr[0][3][src >> 24] &
-	       map->addr[1][0][dst & 0xff] & map->addr[1][1][dst >> 8 & 0xff] &
-	       map->addr[1][2][dst >> 16 & 0xff] & map->addr[1][3][dst >> 24];
-}
-
 static bool addr_fits(const struct pfr_wild *w, int end, int shift, u32 byte)
 {
 	return !(((byte << shift) ^ (u32)w->low[end]) & (u32)w->low_mask[end] & 0xffU << shift);
 }
 
-static bool port_fits(const struct pfr_wild *w, int end, u32 byte)
-{
-	return (u8)(byte - w->port[end]) <= w->span[end];
-}
-
 static bool proto_fits(const struct pfr_wild *w, u32 byte)
 {
 	return !((byte ^ w->value >> 32) & w->mask >> 32 & 0xff);
+}
+
+/* Few ports one by one; where there are many it is all or nearly all entries. */
+static void ports_enter(u64 *entry, u64 bit, u16 port, u16 span)
+{
+	u32 i;
+
+	for (i = 0; i <= min_t(u16, span, 255); i++)
+		entry[span < 255 ? pfr_port_fold(port + i) : i] |= bit;
 }
 
 /* Tells the map what w asks for. A bidirectional rule is content with either end. */
@@ -62,9 +51,12 @@ static void map_enter(struct pfr_block_map *map, u8 at, const struct pfr_wild *w
 				if (addr_fits(w, end, 8 * i, byte) ||
 				    addr_fits(w, other, 8 * i, byte))
 					map->addr[end][i][byte] |= bit;
-			if (port_fits(w, end, byte) || port_fits(w, other, byte))
-				map->port[end][byte] |= bit;
 		}
+	}
+	for (end = 0; end < 2; end++) {
+		ports_enter(map->port[end], bit, w->port[end], w->span[end]);
+		if (w->bidirectional)
+			ports_enter(map->port[end], bit, w->port[!end], w->span[!end]);
 	}
 }
 
@@ -84,7 +76,7 @@ static void block_append(struct pfr_block *block, struct pfr_wild *w)
 	w->at = block->used++;
 	map_enter(&block->map, w->at, w);
 	block->rule[w->at] = w;
-	smp_store_release(&block->live, block->live | BIT_ULL(w->at));
+	smp_store_release(&block->live, block->live | BIT_ULL(w->at)); /* pairs with pfr.h */
 }
 
 /* Appends the rules between two places of another block; the map is moved in one go. */

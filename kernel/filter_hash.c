@@ -107,7 +107,7 @@ struct pfr_flow *pfr_flow_find(struct pfr_rules *rules, const struct pfr_flow_ke
 
 struct pfr_flow *pfr_flow_of(struct pfr_rules *rules, const struct pfr_digest *d)
 {
-	struct pfr_flow_key key;
+	struct pfr_flow_key key pfr_uninitialized;
 
 	key_packet(d, &key);
 	return key.version ? pfr_flow_find(rules, &key) : NULL;

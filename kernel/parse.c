@@ -4,8 +4,8 @@
  *
  * Called from the packet path for clusters and rules. Finds what the library's
  * pfring_parse_pkt() finds: a rule must match the same packets on every path.
- * Keeps no state, changes nothing, and reads only through skb_header_pointer(),
- * so a frame may lie in fragments or end anywhere. No loop is longer than the
+ * Keeps no state, changes nothing, and reads only through peek(), so a frame may
+ * lie in fragments or end anywhere. No loop is longer than the
  * frame.
  */
 #include <linux/if_arp.h>
@@ -29,36 +29,44 @@
 #define PORT_GENEVE 6081      /* RFC 8926 */
 #define PORT_GTP_U 2152	      /* 3GPP TS 29.281 */
 
-/* A place in the frame: where the next header starts, and where bytes end that may be one. */
+/*
+ * A place in the frame: where the next header starts, where bytes end that may
+ * be one, and up to where of them they lie in one piece at skb->data.
+ */
 struct cursor {
 	const struct sk_buff *skb;
-	u32 off, end;
+	u32 off, end, linear;
+	u8 copy[sizeof(struct ipv6hdr)] __aligned(8); /* of a header that is in pieces */
 };
 
-/* The len bytes that lie ahead by so many; NULL if they are not all there. */
-static const void *peek_at(const struct cursor *c, u32 ahead, u32 len, void *buf)
+static noinline const void *peek_pieces(struct cursor *c, u32 at, u32 len)
 {
-	if (c->off + ahead > c->end || c->end - c->off - ahead < len)
-		return NULL;
-	return skb_header_pointer(c->skb, c->off + ahead, len, buf);
+	return at + len <= c->end && !skb_copy_bits(c->skb, at, c->copy, len) ? c->copy : NULL;
 }
 
-static const void *peek(const struct cursor *c, u32 len, void *buf)
+/* The len bytes that lie ahead by so many, until the next look; NULL if they are not all there. */
+static __always_inline const void *peek_at(struct cursor *c, u32 ahead, u32 len)
 {
-	return peek_at(c, 0, len, buf);
+	u32 at = c->off + ahead; /* far from 2^32: no step is longer than 2040 bytes */
+
+	return likely(at + len <= c->linear) ? c->skb->data + at : peek_pieces(c, at, len);
 }
 
-static void parse_ports(const struct cursor *c, struct pfr_tuple *t)
+static __always_inline const void *peek(struct cursor *c, u32 len)
+{
+	return peek_at(c, 0, len);
+}
+
+static __always_inline void parse_ports(struct cursor *c, struct pfr_tuple *t)
 {
 	const __be16 *ports;
-	__be16 buf[2];
 
 	switch (t->proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-		ports = peek(c, sizeof(buf), buf);
+		ports = peek(c, 2 * sizeof(*ports));
 		if (!ports)
 			return;
 		t->sport = ports[0];
@@ -71,18 +79,19 @@ static void parse_ports(const struct cursor *c, struct pfr_tuple *t)
  */
 static void cut(struct cursor *c, u32 len)
 {
-	if (len && len < c->end - c->off)
+	if (len && len < c->end - c->off) {
 		c->end = c->off + len;
+		c->linear = min(c->linear, c->end);
+	}
 }
 
 /* True with the cursor behind the header, if a transport header follows in this frame. */
-static bool parse_ipv4(struct cursor *c, struct pfr_tuple *t)
+static __always_inline bool parse_ipv4(struct cursor *c, struct pfr_tuple *t)
 {
 	const struct iphdr *ip;
-	struct iphdr buf;
 	u16 frag;
 
-	ip = peek(c, sizeof(buf), &buf);
+	ip = peek(c, sizeof(*ip));
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return false;
 	t->version = 4;
@@ -107,7 +116,6 @@ static bool parse_extensions(struct cursor *c, struct pfr_tuple *t)
 {
 	for (;;) {
 		const u8 *h;
-		u8 buf[8];
 		u32 len;
 
 		switch (t->proto) {
@@ -122,7 +130,7 @@ static bool parse_extensions(struct cursor *c, struct pfr_tuple *t)
 		default:
 			return true;
 		}
-		h = peek(c, sizeof(buf), buf);
+		h = peek(c, 8);
 		if (!h)
 			return false;
 		len = (h[1] + 1) * 8;
@@ -149,10 +157,9 @@ static bool parse_extensions(struct cursor *c, struct pfr_tuple *t)
 static bool parse_ipv6(struct cursor *c, struct pfr_tuple *t)
 {
 	const struct ipv6hdr *ip;
-	struct ipv6hdr buf;
 	u32 payload;
 
-	ip = peek(c, sizeof(buf), &buf);
+	ip = peek(c, sizeof(*ip));
 	if (!ip || ip->version != 6)
 		return false;
 	t->version = 6;
@@ -165,7 +172,7 @@ static bool parse_ipv6(struct cursor *c, struct pfr_tuple *t)
 	return parse_extensions(c, t);
 }
 
-static bool parse_ip(struct cursor *c, u16 eth_type, struct pfr_tuple *t)
+static __always_inline bool parse_ip(struct cursor *c, u16 eth_type, struct pfr_tuple *t)
 {
 	bool transport = false;
 
@@ -179,18 +186,17 @@ static bool parse_ip(struct cursor *c, u16 eth_type, struct pfr_tuple *t)
 }
 
 /* TCP's flags, and where the payload starts. */
-static void parse_transport(const struct cursor *c, struct pfr_parsed *p)
+static void parse_transport(struct cursor *c, struct pfr_parsed *p)
 {
 	u32 len = sizeof(struct udphdr);
 	const u8 *h;
-	u8 buf[20];
 
 	switch (p->outer.proto) {
 	case IPPROTO_TCP:
 		if (!p->outer.has_ports)
 			return;
 		len = sizeof(struct tcphdr);
-		h = peek(c, sizeof(buf), buf);
+		h = peek(c, len);
 		if (!h)
 			return;
 		p->tcp_flags = h[13];
@@ -214,12 +220,10 @@ static void parse_transport(const struct cursor *c, struct pfr_parsed *p)
 }
 
 /* What lies ahead says itself whether it is IP (for MPLS: RFC 4928). */
-static u16 parse_nibble(const struct cursor *c)
+static u16 parse_nibble(struct cursor *c)
 {
-	const u8 *first;
-	u8 byte;
+	const u8 *first = peek(c, 1);
 
-	first = peek(c, 1, &byte);
 	if (!first)
 		return 0;
 	return *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
@@ -228,10 +232,9 @@ static u16 parse_nibble(const struct cursor *c)
 static u16 parse_mpls(struct cursor *c)
 {
 	const __be32 *label;
-	__be32 buf;
 
 	do {
-		label = peek(c, sizeof(buf), &buf);
+		label = peek(c, sizeof(*label));
 		if (!label)
 			return 0;
 		c->off += sizeof(*label);
@@ -249,9 +252,8 @@ static u16 parse_types(struct cursor *c, u16 eth_type, u16 *vlan)
 {
 	while (is_tag(eth_type)) {
 		const struct vlan_hdr *tag;
-		struct vlan_hdr buf;
 
-		tag = peek(c, sizeof(buf), &buf);
+		tag = peek(c, sizeof(*tag));
 		if (!tag)
 			return eth_type;
 		if (vlan)
@@ -266,12 +268,10 @@ static u16 parse_types(struct cursor *c, u16 eth_type, u16 *vlan)
 }
 
 /* p: of the outer frame. */
-static u16 parse_ethernet(struct cursor *c, struct pfr_parsed *p, u16 *vlan)
+static __always_inline u16 parse_ethernet(struct cursor *c, struct pfr_parsed *p, u16 *vlan)
 {
-	const struct ethhdr *eth;
-	struct ethhdr buf;
+	const struct ethhdr *eth = peek(c, sizeof(*eth));
 
-	eth = peek(c, sizeof(buf), &buf);
 	if (!eth)
 		return 0;
 	if (p) {
@@ -291,61 +291,57 @@ static u16 inner_type(struct cursor *c, u16 type)
 /* RFC 2784, 2890. Returns the payload's type, with the cursor on it. */
 static u16 parse_gre(struct cursor *c, u32 *id)
 {
-	const struct gre_base_hdr *gre;
-	struct gre_base_hdr buf;
-	u32 off = sizeof(buf);
+	const struct gre_base_hdr *gre = peek(c, sizeof(*gre));
+	u32 off = sizeof(*gre);
+	__be16 flags;
 	u16 type;
 
-	gre = peek(c, sizeof(buf), &buf);
 	if (!gre || gre->flags & (GRE_VERSION | GRE_ROUTING))
 		return 0;
+	flags = gre->flags;
 	type = ntohs(gre->protocol);
-	if (gre->flags & GRE_CSUM)
+	if (flags & GRE_CSUM)
 		off += 4;
-	if (gre->flags & GRE_KEY) {
-		const __be32 *key;
-		__be32 keybuf;
+	if (flags & GRE_KEY) {
+		const __be32 *key = peek_at(c, off, sizeof(*key));
 
-		key = peek_at(c, off, sizeof(keybuf), &keybuf);
 		if (!key)
 			return 0;
 		*id = ntohl(*key);
 		off += 4;
 	}
-	c->off += off + (gre->flags & GRE_SEQ ? 4 : 0);
+	c->off += off + (flags & GRE_SEQ ? 4 : 0);
 	return inner_type(c, type);
 }
 
 /* 3GPP TS 29.281, section 5. Only a G-PDU (255) has a packet inside. */
 static u16 parse_gtp(struct cursor *c, u32 *id)
 {
-	const u8 *h, *byte;
-	u8 buf[8], b, next, len;
+	const u8 *h = peek(c, 8), *byte;
+	u8 flags, next, len;
 
-	h = peek(c, sizeof(buf), buf);
 	if (!h || (h[0] & 0xf0) != 0x30)
 		return 0;
 	*id = get_unaligned_be32(h + 4);
 	if (h[1] != 255)
 		return 0;
-	len = h[0] & 7; /* sequence number, N-PDU number, then extension headers */
+	flags = h[0] & 7; /* sequence number, N-PDU number, then extension headers */
 	c->off += 8;
-	if (!len)
+	if (!flags)
 		return parse_nibble(c);
-	h = peek(c, 4, buf);
+	h = peek(c, 4);
 	if (!h)
 		return 0;
-	next = len & 4 ? h[3] : 0;
+	next = flags & 4 ? h[3] : 0;
 	c->off += 4;
 	while (next) {
-		byte = peek(c, 1, &b);
-		if (!byte || !*byte || *byte * 4 > c->end - c->off)
-			return 0;
-		c->off += *byte * 4;
-		byte = skb_header_pointer(c->skb, c->off - 1, 1, &b);
+		byte = peek(c, 1);
+		len = byte ? *byte : 0;
+		byte = len ? peek_at(c, len * 4 - 1, 1) : NULL; /* the following one's type */
 		if (!byte)
 			return 0;
 		next = *byte;
+		c->off += len * 4;
 	}
 	return parse_nibble(c);
 }
@@ -354,12 +350,11 @@ static u16 parse_gtp(struct cursor *c, u32 *id)
 static u16 parse_udp_tunnel(struct cursor *c, u16 dport, u32 *id)
 {
 	const u8 *h;
-	u8 buf[8];
 
 	c->off += sizeof(struct udphdr);
 	if (dport == PORT_GTP_U)
 		return parse_gtp(c, id);
-	h = peek(c, sizeof(buf), buf);
+	h = peek(c, 8);
 	if (!h)
 		return 0;
 	if ((dport == PORT_VXLAN || dport == PORT_VXLAN_LINUX) && h[0] & 0x08) {
@@ -375,7 +370,7 @@ static u16 parse_udp_tunnel(struct cursor *c, u16 dport, u32 *id)
 	return 0;
 }
 
-static void parse_inner(struct cursor *c, struct pfr_parsed *p)
+static noinline void parse_inner(struct cursor *c, struct pfr_parsed *p)
 {
 	u16 type = 0;
 
@@ -407,9 +402,13 @@ static void parse_inner(struct cursor *c, struct pfr_parsed *p)
  */
 void pfr_parse(const struct sk_buff *skb, int stripped_vlan, bool inner, struct pfr_parsed *p)
 {
-	struct cursor c = {.skb = skb, .end = min_t(u32, skb->len, PARSE_MAX)};
+	struct cursor c pfr_uninitialized;
 
-	memset(p, 0, sizeof(*p));
+	c.skb = skb;
+	c.off = 0;
+	c.end = min_t(u32, skb->len, PARSE_MAX);
+	c.linear = min(c.end, skb_headlen(skb));
+	memset(p, 0, inner ? sizeof(*p) : offsetof(struct pfr_parsed, inner));
 	p->vlan_id = max(stripped_vlan, 0);
 	p->tunnel_id = NO_TUNNEL_ID;
 	if (skb->dev->type == ARPHRD_ETHER || skb->dev->type == ARPHRD_LOOPBACK)

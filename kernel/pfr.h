@@ -22,6 +22,7 @@
 #define PFR_H
 
 #include <linux/hrtimer.h>
+#include <linux/if_vlan.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
@@ -217,7 +218,8 @@ struct pfr_parsed {
 	bool has_inner;
 	u32 tunnel_id;
 	u32 payload; /* where it starts, 0 if there is none */
-	struct pfr_tuple outer, inner;
+	struct pfr_tuple outer;
+	struct pfr_tuple inner; /* last: only if it was looked for */
 };
 
 /* One end of a flow. IPv4: in low, in host byte order; IPv6: as it lies in memory. */
@@ -329,7 +331,7 @@ struct pfr_wild {
 struct pfr_block_map {
 	u64 proto[256];
 	u64 addr[2][4][256]; /* of source and destination: bytes of the lower 32 bits */
-	u64 port[2][256];    /* lower byte */
+	u64 port[2][256];    /* both bytes of it folded */
 };
 
 struct pfr_block {
@@ -340,6 +342,28 @@ struct pfr_block {
 	struct pfr_wild *rule[PFR_BLOCK];
 	struct pfr_block_map map;
 };
+
+/* A port's entry: ports that rules name often differ in one of their bytes only. */
+static inline u8 pfr_port_fold(u16 port)
+{
+	return port ^ port >> 8;
+}
+
+/* The rules that are worth a closer look. */
+static inline u64 pfr_block_candidates(const struct pfr_block *block, const struct pfr_digest *d)
+{
+	const struct pfr_block_map *map = &block->map;
+	u32 src = d->end[0].low, dst = d->end[1].low;
+
+	/* Pairs with filter_block.c: who sees the bit sees the map's and the rule. */
+	return smp_load_acquire(&block->live) & map->proto[d->word >> 32 & 0xff] &
+	       map->port[0][pfr_port_fold(d->end[0].port)] &
+	       map->port[1][pfr_port_fold(d->end[1].port)] & map->addr[0][0][src & 0xff] &
+	       map->addr[0][1][src >> 8 & 0xff] & map->addr[0][2][src >> 16 & 0xff] &
+	       map->addr[0][3][src >> 24] & map->addr[1][0][dst & 0xff] &
+	       map->addr[1][1][dst >> 8 & 0xff] & map->addr[1][2][dst >> 16 & 0xff] &
+	       map->addr[1][3][dst >> 24];
+}
 
 struct pfr_flow_key {
 	u64 addr[2][2]; /* high, low; the smaller end first */
@@ -403,7 +427,6 @@ int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_
 rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb);
 bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop);
 u64 pfr_capture_time(struct pfr_frame *f);
-const struct pfr_parsed *pfr_capture_parse(struct pfr_frame *f, bool inner);
 
 /* filter.c */
 bool pfr_filter_pass(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f);
@@ -426,7 +449,6 @@ void pfr_wild_free(struct pfr_wild *w);
 bool pfr_wild_matches(const struct pfr_wild *w, const struct pfr_frame *f);
 
 /* filter_block.c */
-u64 pfr_block_candidates(const struct pfr_block *block, const struct pfr_digest *d);
 int pfr_wild_insert(struct pfr_rules *rules, struct pfr_wild *w);
 struct pfr_wild *pfr_wild_find(struct pfr_rules *rules, u16 id);
 void pfr_wild_remove(struct pfr_rules *rules, struct pfr_wild *w);
@@ -477,6 +499,17 @@ void pfr_reflect_init(void);
 /* parse.c, hash.c */
 void pfr_parse(const struct sk_buff *skb, int stripped_vlan, bool inner, struct pfr_parsed *p);
 u32 pfr_hash_packet(const struct pfr_parsed *p, const struct pfr_end *end);
+
+/* Parsed once, when the first ring or cluster asks. */
+static inline const struct pfr_parsed *pfr_frame_parse(struct pfr_frame *f, bool inner)
+{
+	if (!f->parsed_valid || (inner && !f->parsed_inner)) {
+		pfr_parse(f->skb, f->tpid ? f->tci & VLAN_VID_MASK : -1, inner, &f->parsed);
+		f->parsed_valid = true;
+		f->parsed_inner = inner;
+	}
+	return &f->parsed;
+}
 u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags);
 u32 pfr_hash_host(const struct pfr_tuple *t, bool dst);
 bool pfr_hash_wants_inner(u32 type);
