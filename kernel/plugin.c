@@ -248,7 +248,7 @@ static void address_fill(ip_addr *to, u8 version, const struct in6_addr *from)
 
 static void hdr_fill(struct pfring_pkthdr *hdr, struct pfr_frame *f)
 {
-	const struct pfr_parsed *p = pfr_capture_parse(f, f->parsed_valid && f->parsed_inner);
+	const struct pfr_parsed *p = pfr_frame_parse(f, f->parsed_valid && f->parsed_inner);
 	struct pfring_extended_pkthdr *x = &hdr->extended_hdr;
 	struct pkt_parsing_info *info = &x->parsed_pkt;
 	const struct pfr_tuple *t = &p->outer;
