@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,25 @@ class ServiceTime:
             spent = receiver.cpu_at_rest(120) - start
             got = mode.verdict(receiver.stop())
         return Sample(spent / max(1, got.packets), sent, got.packets)
+
+
+class SendRate:
+    """Packets per second out of one device by one sender on one core, as the sender counts them."""
+
+    unit, better, queues = "packets/s", "high", 1
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        assert mode.argv
+        count = 200_000 if quick else 1_000_000
+        argv = [*mode.argv(shop, case, False), "-n", str(count)]
+        before = lab.delivered()
+        out = _output(lab.inside("a", SENDER_CORE, argv))
+        got = lab.delivered() - before
+        average = re.findall(r"average ([\d'.]+) pps", out)
+        if average:
+            return Sample(float(average[-1].replace("'", "")), count, got)
+        r = json.loads(out)
+        return Sample(r["sent"] / r["wall_ns"] * 1e9, count, got)
 
 
 class AddedCost:

@@ -4,6 +4,7 @@
  *
  *   gen live  -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4]   kernel made, gen.bpf.c
  *   gen paced -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4]   sendmmsg, AF_PACKET, no qdisc
+ *   gen one   -i DEV -n COUNT [-s SIZE] [-f FLOW] [-4]            one send() each, as anybody would
  *   gen poke  -i DEV                                              a frame outside any stream
  *
  * -4: the frames say that they are IPv4, which the stack then spends time on.
@@ -227,6 +228,31 @@ static int run_paced(const struct job *j)
 	return 0;
 }
 
+static int run_one(const struct job *j)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(j->device)};
+	static unsigned char frame[FRAME_MAX];
+	unsigned long long t0, c0, seq;
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+	if (fd < 0 || !to.sll_ifindex || bind(fd, (struct sockaddr *)&to, sizeof(to)))
+		die(j->device);
+	make_frame(frame, j, 0);
+	c0 = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	t0 = clock_ns(CLOCK_MONOTONIC);
+	for (seq = 0; seq < j->count;) {
+		memcpy(frame + FRAME_OFF_SEQ, &seq, 8);
+		if (send(fd, frame, j->size, 0) >= 0)
+			seq++;
+		else if (errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
+			die("send");
+	}
+	report(j, seq, clock_ns(CLOCK_MONOTONIC) - t0, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - c0,
+	       NULL, 0);
+	close(fd);
+	return 0;
+}
+
 static int run_poke(struct job *j)
 {
 	unsigned char frame[FRAME_MAX];
@@ -271,7 +297,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!j.device || j.size < FRAME_MIN || j.size > FRAME_MAX || optind + 1 != argc) {
-		fprintf(stderr, "usage: gen live|paced|poke -i DEV -n COUNT [-s %d..%d] [-r PPS]\n",
+		fprintf(stderr,
+			"usage: gen live|paced|one|poke -i DEV -n COUNT [-s %d..%d] [-r PPS]\n",
 			FRAME_MIN, FRAME_MAX);
 		return 2;
 	}
@@ -279,8 +306,10 @@ int main(int argc, char **argv)
 		return run_live(&j);
 	if (!strcmp(argv[optind], "paced"))
 		return run_paced(&j);
+	if (!strcmp(argv[optind], "one"))
+		return run_one(&j);
 	if (!strcmp(argv[optind], "poke"))
 		return run_poke(&j);
-	fprintf(stderr, "gen: no generator '%s'; live, paced and poke exist\n", argv[optind]);
+	fprintf(stderr, "gen: no generator '%s'; live, paced, one and poke exist\n", argv[optind]);
 	return 2;
 }

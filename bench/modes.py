@@ -123,6 +123,39 @@ def coarse() -> Mode:
     return ours("bpf", "-C", name="bpf, coarse")
 
 
+def _from_pfcount(out: str) -> Verdict:
+    m = re.findall(r"\[(\d+) pkts rcvd\]\[(\d+) pkts dropped\]", out)
+    if not m:
+        raise RuntimeError(f"pfcount ended without a count: {out.strip()[-400:]}")
+    return Verdict(*map(int, m[-1]))
+
+
+def pfcount(backend: str) -> Mode:
+    """The example program, which may hold packets back as long as its peer."""
+
+    def argv(shop: Workshop, case: Case, verify: bool) -> list[str]:
+        line = [str(shop.examples / "pfcount"), "-i", f"{backend}:v1", "-q", "-p", "100"]
+        return [*line, "-l", str(case.snaplen)]
+
+    name = f"pfcount, {backend}"
+    return Mode(name, argv, ready="Capturing", verdict=_from_pfcount, can_verify=False)
+
+
+def one_send() -> Mode:
+    def argv(shop: Workshop, case: Case, verify: bool) -> list[str]:
+        return [str(shop.tools / "gen"), "one", "-i", "v0", "-s", str(case.size)]
+
+    return Mode("one send() each", argv, can_verify=False)
+
+
+def pfsend(*more: str) -> Mode:
+    def argv(shop: Workshop, case: Case, verify: bool) -> list[str]:
+        line = [str(shop.examples / "pfsend"), "-i", "packet:v0", "-q", "-l", str(case.size)]
+        return [*line, *more]
+
+    return Mode(" ".join(("pfsend", *more)), argv, can_verify=False)
+
+
 def python(way: str, module: str, device: str, name: str) -> Mode:
     def argv(shop: Workshop, case: Case, verify: bool) -> list[str]:
         line = [str(shop.python), "bench/rx_python.py", way, device, "--module", module]

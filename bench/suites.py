@@ -24,6 +24,7 @@ from experiments import (
     ImportTime,
     LosslessRate,
     ReceiverCpu,
+    SendRate,
     ServiceTime,
     StartUp,
     TcpThroughput,
@@ -328,6 +329,23 @@ def _start_up() -> list[Bench]:
     return benches
 
 
+def _tools() -> list[Bench]:
+    counting = [m.libpcap(), *(m.pfcount(b) for b in ("packet", "bpf"))]
+    cases = [SMALL, FAST]
+    goals = [
+        Goal(7, f"{x.name}, CPU per packet of a libpcap loop's, {case}", x.name, "libpcap", 1.0, i)
+        for x in counting[1:]
+        for i, case in enumerate(cases)
+    ]
+    title = "Receiver CPU of pfcount"
+    count = Bench("tool-pfcount", title, ReceiverCpu(), counting, cases, goals)
+    sending = [m.one_send(), m.pfsend(), m.pfsend("-x")]
+    peer, fast = sending[0].name, sending[2].name
+    goals = [Goal(7, "pfsend -x, packets/s of one send() each", fast, peer, 3.0, 0, False)]
+    title = "pfsend as fast as it goes"
+    return [count, Bench("tool-pfsend", title, SendRate(), sending, [Case(60)], goals)]
+
+
 def _kernel_cost() -> Bench:
     modes = [Mode(name) for name in ("none", "libpcap", "pfring")]
     goals = [
@@ -381,6 +399,7 @@ def catalogue() -> dict[str, Bench]:
         _tcpdump_headers(),
         _calls(),
         *_start_up(),
+        *_tools(),
         _kernel_cost(),
     ]
     return {b.name: b for b in benches}

@@ -72,6 +72,7 @@ class Workshop:
     """Paths of the built programs; build_c() and build_python() make them so."""
 
     tools = CACHE / "build" / "bench"
+    examples = CACHE / "build" / "libpcap-pfring" / "tools"
     venv = CACHE / "venv"
     python = CACHE / "venv" / "bin" / "python"
     overlay = CACHE / "build" / "libpcap-pfring" / "pcap" / "lib"

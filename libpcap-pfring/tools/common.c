@@ -13,6 +13,7 @@
 
 volatile sig_atomic_t tool_stopped;
 static pfring *stop_ring;
+static void (*stop_wake)(void);
 
 static void complain(const struct tool *tool, const char *fmt, va_list ap)
 {
@@ -200,10 +201,12 @@ void tool_banner(pfring *ring)
 
 static void on_stop(int sig)
 {
-	(void)sig;
-	tool_stopped = 1;
+	if (sig != SIGALRM)
+		tool_stopped = 1;
 	if (stop_ring)
 		pfring_breakloop(stop_ring);
+	if (stop_wake)
+		stop_wake();
 }
 
 void tool_on_stop(pfring *ring)
@@ -215,6 +218,17 @@ void tool_on_stop(pfring *ring)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
+}
+
+void tool_on_stop_call(void (*wake)(void))
+{
+	struct itimerval often = {{.tv_usec = 500000}, {.tv_usec = 500000}};
+	struct sigaction sa = {.sa_handler = on_stop};
+
+	stop_wake = wake;
+	tool_on_stop(NULL);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
 }
 
 u_int64_t tool_now(void)

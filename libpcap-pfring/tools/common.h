@@ -66,6 +66,8 @@ void tool_banner(pfring *ring);
 extern volatile sig_atomic_t tool_stopped;
 /* From now on those signals set it, and break the loops of the ring given here (may be NULL). */
 void tool_on_stop(pfring *ring);
+/* The same for what is no ring: wake is called then, and every half second, in a handler. */
+void tool_on_stop_call(void (*wake)(void));
 
 u_int64_t tool_now(void); /* monotonic nanoseconds */
 

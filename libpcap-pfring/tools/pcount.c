@@ -75,6 +75,12 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *p
 	count->bytes += h->len;
 }
 
+/* libpcap waits for packets as long as none comes: only this ends it. */
+static void wake(void)
+{
+	pcap_breakloop(handle);
+}
+
 static void open_handle(void)
 {
 	char why[PCAP_ERRBUF_SIZE] = "";
@@ -112,7 +118,7 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	open_handle();
 	file = pcap_file(handle) != NULL;
-	tool_on_stop(NULL);
+	tool_on_stop_call(wake);
 	tool_clock_start(&clock, opt.seconds);
 	printf("%s\nCapturing\n", pcap_lib_version());
 	fflush(stdout);
@@ -123,13 +129,15 @@ int main(int argc, char **argv)
 		if (opt.count)
 			most = (int)min_val(opt.count - count.packets, 1000000u);
 		n = pcap_dispatch(handle, most, on_packet, (u_char *)&count);
+		if (n == PCAP_ERROR_BREAK)
+			n = file ? 1 : 0;
 		if (tool_clock_due(&clock, &ms) && !opt.quiet)
 			print(&count, &clock, ms);
 		if (file && n == 0)
 			break;
 	}
 	print(&count, &clock, 0);
-	if (n < 0 && n != PCAP_ERROR_BREAK)
+	if (n < 0)
 		tool_die(&tool, "%s", pcap_geterr(handle));
 	pcap_close(handle);
 	return 0;

@@ -17,7 +17,7 @@ static const struct tool_option options[] = {
 	{'H', "cluster-type", "TYPE", "how: 6-tuple (default), 2-tuple, round-robin ..."},
 	{'S', "sampling", "RATE", "one of so many packets"},
 	{'w', "watermark", "PACKETS", "wake up when so many are there"},
-	{'p', "poll", "MS", "longest time that packets may be held back"},
+	{'p', "poll", "MS", "longest time that packets may be held back (default 100, -v: 5)"},
 	{'a', "active", NULL, "never sleep: look for packets all the time"},
 	{'b', "cpu-percentage", "1-100", "how much to be preferred over other programs"},
 	{'g', "core", "CPU", "run on this CPU"},
@@ -124,8 +124,17 @@ static void parse(int argc, char **argv)
 
 static pfring *open_ring(void)
 {
-	pfring *ring = tool_open(&tool, opt.device, opt.caplen, opt.flags);
+	struct pfring_open_options o = {.sz = sizeof(o), .caplen = opt.caplen, .flags = opt.flags};
+	pfring *ring;
 
+	if (!opt.device)
+		tool_usage(&tool, "no device was given (-i); alldevs lists them");
+	/* Nobody reads the counts sooner than in a second: large batches cost least. */
+	o.timeout_ms = opt.hold ? opt.hold : opt.verbose ? 5 : 100;
+	ring = pfring_open_opts(opt.device, &o);
+	if (!ring)
+		tool_die(&tool, "%s", pfring_last_error());
+	pfring_set_application_name(ring, tool.name);
 	if (opt.direction != rx_and_tx_direction)
 		tool_check(&tool, pfring_set_direction(ring, opt.direction));
 	tool_check(&tool, pfring_set_socket_mode(ring, recv_only_mode));
@@ -139,8 +148,6 @@ static pfring *open_ring(void)
 		tool_check(&tool, pfring_set_sampling_rate(ring, opt.sampling));
 	if (opt.watermark)
 		tool_check(&tool, pfring_set_poll_watermark(ring, opt.watermark));
-	if (opt.hold)
-		tool_check(&tool, pfring_set_poll_watermark_timeout(ring, opt.hold));
 	return ring;
 }
 

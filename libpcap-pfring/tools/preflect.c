@@ -55,6 +55,14 @@ static void parse(int argc, char **argv)
 		tool_usage(&tool, "%s to itself would be a loop", input);
 }
 
+static pcap_t *in;
+
+/* libpcap waits for packets as long as none comes: only this ends it. */
+static void wake(void)
+{
+	pcap_breakloop(in);
+}
+
 static pcap_t *open_device(const char *device)
 {
 	char why[PCAP_ERRBUF_SIZE] = "";
@@ -65,7 +73,7 @@ static pcap_t *open_device(const char *device)
 		tool_die(&tool, "%s", why);
 	pcap_set_snaplen(p, MAX_CAPLEN);
 	pcap_set_promisc(p, 1);
-	pcap_set_timeout(p, 10); /* which also is how soon a signal is seen */
+	pcap_set_timeout(p, 10);
 	rc = pcap_activate(p);
 	if (rc < 0)
 		tool_die(&tool, "%s: %s", device, pcap_geterr(p));
@@ -85,7 +93,7 @@ int main(int argc, char **argv)
 {
 	struct bpf_program program;
 	struct tool_clock clock;
-	pcap_t *in, *out;
+	pcap_t *out;
 	int n = 0;
 
 	parse(argc, argv);
@@ -98,16 +106,19 @@ int main(int argc, char **argv)
 	if (filter && (pcap_compile(in, &program, filter, 1, PCAP_NETMASK_UNKNOWN) ||
 		       pcap_setfilter(in, &program)))
 		tool_die(&tool, "%s: %s", filter, pcap_geterr(in));
-	tool_on_stop(NULL);
+	tool_on_stop_call(wake);
 	tool_clock_start(&clock, seconds);
 	puts("Reflecting");
 	fflush(stdout);
-	while (!tool_stopped && n >= 0 && !tool_clock_over(&clock) && (!most || received < most))
+	while (!tool_stopped && n >= 0 && !tool_clock_over(&clock) && (!most || received < most)) {
 		n = pcap_dispatch(in, most ? (int)min_val(most - received, 1000u) : -1, on_packet,
 				  (u_char *)out);
+		if (n == PCAP_ERROR_BREAK)
+			n = 0;
+	}
 	printf("[%llu pkts rcvd][%llu pkts sent][%llu pkts refused]\n",
 	       (unsigned long long)received, (unsigned long long)sent, (unsigned long long)refused);
-	if (n < 0 && n != PCAP_ERROR_BREAK)
+	if (n < 0)
 		tool_die(&tool, "%s", pcap_geterr(in));
 	pcap_close(in);
 	pcap_close(out);

@@ -13,7 +13,11 @@
 
 #include "xdpsend.h"
 
-#define CHUNK 262144 /* frames for one call: a tenth of a second or so */
+/*
+ * Frames for one call. Each takes the kernel some 25 ms beside its frames, to
+ * take the page pool down; so it is one for about a second.
+ */
+#define CHUNK (1u << 20)
 #define PROBE 64
 
 static int bpf(int cmd, union bpf_attr *attr)
@@ -97,6 +101,7 @@ int xdp_send(const struct tool *tool, pfring *ring, const struct iovec *frame, u
 	     struct tool_count *count, xdp_report report, struct tool_clock *clock)
 {
 	u_int64_t begun, sent = 0;
+	u_int per_second = CHUNK;
 	char device[IFNAMSIZ];
 	int ifindex, prog, rc;
 	double ms;
@@ -109,7 +114,8 @@ int xdp_send(const struct tool *tool, pfring *ring, const struct iovec *frame, u
 		tool_die(tool, "the kernel takes no XDP program: %s", strerror(errno));
 	begun = device_sent(device);
 	do {
-		u_int chunk = sent ? CHUNK : PROBE;
+		u_int chunk = sent ? per_second : PROBE;
+		u_int64_t started = tool_now();
 
 		if (n && n - sent < chunk)
 			chunk = (u_int)(n - sent);
@@ -125,6 +131,9 @@ int xdp_send(const struct tool *tool, pfring *ring, const struct iovec *frame, u
 				 "%s takes no frames from XDP (a veth needs `ethtool -K PEER gro "
 				 "on` on the other end)",
 				 device);
+		if (sent)
+			per_second = (u_int)max_val(chunk * 1e9 / (double)(tool_now() - started),
+						    (double)PROBE);
 		sent += chunk;
 		count->packets = sent;
 		count->bytes = sent * frame->iov_len;
