@@ -23,8 +23,10 @@ from .errors import (
     InUse,
     NoSuchDevice,
     NoSuchFile,
+    NoSuchRule,
     NotSupported,
     PermissionDenied,
+    RuleError,
 )
 from .install import install_pcapy, install_pypcap
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .fanout import Result, WorkerDied, Workers, workers
     from .interfaces import devices
     from .records import Device, Parsed, Stats
+    from .rules import HashRule, HashRules, Rule, Rules, RuleStats
     from .tally import Protocols, Talker, Talkers
     from .writers import ParquetWriter, Writer, writer
 
@@ -51,9 +54,12 @@ __all__ = [
     "Error",
     "FilterError",
     "Flows",
+    "HashRule",
+    "HashRules",
     "InUse",
     "NoSuchDevice",
     "NoSuchFile",
+    "NoSuchRule",
     "NotSupported",
     "ParquetWriter",
     "Parsed",
@@ -61,6 +67,10 @@ __all__ = [
     "Protocols",
     "Result",
     "Ring",
+    "Rule",
+    "RuleError",
+    "RuleStats",
+    "Rules",
     "Stats",
     "Talker",
     "Talkers",
@@ -147,6 +157,7 @@ _LAZY = {
         "batch": "Batch Batches Flows",
         "interfaces": "devices",
         "records": "Device Parsed Stats",
+        "rules": "HashRule HashRules Rule RuleStats Rules",
         "tally": "Protocols Talker Talkers",
         "fanout": "Result WorkerDied Workers workers",
         "writers": "ParquetWriter Writer writer",

@@ -10,6 +10,7 @@ from typing_extensions import Buffer, Self
 
 from .batch import Batch, Batches, Flows
 from .records import Parsed, Stats
+from .rules import HashRules, Rules
 from .writers import PacketWriter
 
 ABI_VERSION: Final[int]
@@ -136,6 +137,18 @@ class Ring:
     timeout: float | None
     direction: str
     sampling: int
+    policy: str
+    reflect_to: str | None
+    @property
+    def rules(self) -> Rules: ...
+    @property
+    def hash_rules(self) -> HashRules: ...
+    def _rule_add(self, fields: dict[str, Any]) -> int: ...
+    def _rule_remove(self, id: int) -> None: ...
+    def _rule_stats(self, id: int) -> tuple[int, int, int, int]: ...
+    def _hash_rule(self, fields: dict[str, Any], add: bool) -> None: ...
+    def _hash_rule_stats(self, fields: dict[str, Any]) -> tuple[int, int, int, int]: ...
+    def _rules_purge(self, hash: bool, idle: int) -> None: ...
 
 def compile_filter(
     expression: str, linktype: int = 1, snaplen: int = 262144, optimize: bool = True

@@ -29,6 +29,14 @@ class FilterError(Error, ValueError):
     """The filter expression is not one; the text is libpcap's own."""
 
 
+class RuleError(Error, ValueError):
+    """A filtering rule is malformed, or there already."""
+
+
+class NoSuchRule(Error, LookupError):
+    """The ring has no such filtering rule."""
+
+
 class NotSupported(Error):
     """This backend, interface or kernel cannot do that."""
 

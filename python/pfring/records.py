@@ -14,7 +14,8 @@ class Stats(NamedTuple):
     ifdrop: int
     """Packets the interface itself lost."""
     filtered: int
-    """Packets a filter refused in user space; a filter in the kernel counts nothing."""
+    """Packets that rules, or a filter in user space, refused; a BPF filter in the kernel counts
+    nothing."""
     delivered: int
     """Packets handed to the program."""
     sent: int
@@ -24,6 +25,9 @@ class Stats(NamedTuple):
     queued_bytes: int
     """How much of it holds packets."""
     wakeups: int
+    reflected: int = 0
+    """Packets that rules sent out of another device."""
+    reflect_failed: int = 0
 
 
 class Parsed(NamedTuple):

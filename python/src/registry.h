@@ -9,9 +9,12 @@
 
 #include <pybind11/pybind11.h>
 
+struct Ring;
+
 void register_dumper(pybind11::module_ &m);
 void register_ring_iterator(pybind11::module_ &m);
 void register_ring(pybind11::module_ &m);
+void register_rules(pybind11::class_<Ring> &ring); /* called by register_ring() */
 void register_filter(pybind11::module_ &m);
 void register_parse(pybind11::module_ &m);
 void register_devices(pybind11::module_ &m);

@@ -8,6 +8,8 @@
  */
 #include "ring.h"
 
+#include <pybind11/stl.h>
+
 #include <climits>
 #include <cmath>
 #include <vector>
@@ -42,20 +44,13 @@ void Ring::check_open() const
 		throw_error_text(-EBADF, "the ring on " + source + " is closed", "Closed");
 }
 
-static int check(const Ring &ring, int ret, const char *cls = nullptr)
+int ring_check(const Ring &ring, int ret, const char *cls)
 {
 	if (ret < 0) {
 		ring.check_open(); /* another thread closed it meanwhile */
 		throw_error(ret, cls);
 	}
 	return ret;
-}
-
-/* A call that is not a read: in its own turn; throws what went wrong. */
-template <class F> static int call(Ring &ring, F f)
-{
-	ring.check_open();
-	return check(ring, ring.handle->exclusive(f));
 }
 
 struct Choice {
@@ -81,6 +76,12 @@ static const Choice directions[] = {
 	{nullptr, 0},
 };
 
+static const Choice policies[] = {
+	{"drop", 0},
+	{"accept", 1},
+	{nullptr, 0},
+};
+
 static const Choice cluster_types[] = {
 	{"flow", cluster_per_flow},
 	{"round_robin", cluster_round_robin},
@@ -103,7 +104,7 @@ static void set_filter(Ring &ring, const std::string &expression)
 	auto f = [&](pfring *r) { return pfring_set_bpf_filter(r, expression.c_str()); };
 	ring.check_open();
 	int ret = ring.handle->change_filter(f);
-	check(ring, ret, ret == -EINVAL ? "FilterError" : nullptr);
+	ring_check(ring, ret, ret == -EINVAL ? "FilterError" : nullptr);
 	ring.filter = expression;
 }
 
@@ -112,20 +113,34 @@ static void set_direction(Ring &ring, const std::string &name)
 	auto value = (packet_direction)choose(directions, "direction", name);
 	auto f = [&](pfring *r) { return pfring_set_direction(r, value); };
 	ring.check_open();
-	check(ring, ring.handle->change_filter(f));
+	ring_check(ring, ring.handle->change_filter(f));
 	ring.direction = name;
 }
 
 static void set_sampling(Ring &ring, unsigned rate)
 {
-	call(ring, [&](pfring *r) { return pfring_set_sampling_rate(r, rate); });
+	ring_call(ring, [&](pfring *r) { return pfring_set_sampling_rate(r, rate); });
 	ring.sampling = rate;
+}
+
+static void set_policy(Ring &ring, const std::string &name)
+{
+	int accept = choose(policies, "policy", name);
+	ring_call(ring, [&](pfring *r) { return pfring_toggle_filtering_policy(r, accept); });
+	ring.policy = name;
+}
+
+static void set_reflector(Ring &ring, std::optional<std::string> device)
+{
+	char *name = device ? device->data() : nullptr;
+	ring_call(ring, [&](pfring *r) { return pfring_set_reflector_device(r, name); });
+	ring.reflect_to = std::move(device);
 }
 
 static void join_cluster(Ring &ring, unsigned id, const std::string &type)
 {
 	auto t = (cluster_type)choose(cluster_types, "cluster type", type);
-	call(ring, [&](pfring *p) { return pfring_set_cluster(p, id, t); });
+	ring_call(ring, [&](pfring *p) { return pfring_set_cluster(p, id, t); });
 }
 
 /*
@@ -176,7 +191,7 @@ static std::unique_ptr<Ring> open_ring(const std::string &source, const py::obje
 			set_direction(*ring, direction);
 		if (!cluster.is_none())
 			join_cluster(*ring, cluster.cast<unsigned>(), balance);
-		call(*ring, [](pfring *r) { return pfring_enable_ring(r); });
+		ring_call(*ring, [](pfring *r) { return pfring_enable_ring(r); });
 	} catch (...) {
 		ring->handle->close();
 		throw;
@@ -258,7 +273,7 @@ static int ring_send(Ring &ring, const py::object &data)
 {
 	Frame frame(data);
 	iovec v = frame.vec();
-	return call(ring, [&](pfring *r) { return pfring_send(r, v.iov_base, v.iov_len, 1); });
+	return ring_call(ring, [&](pfring *r) { return pfring_send(r, v.iov_base, v.iov_len, 1); });
 }
 
 static int ring_send_batch(Ring &ring, const py::iterable &data)
@@ -269,18 +284,19 @@ static int ring_send_batch(Ring &ring, const py::iterable &data)
 	std::vector<iovec> vecs;
 	for (const Frame &frame : frames)
 		vecs.push_back(frame.vec());
-	return call(ring,
-		    [&](pfring *r) { return pfring_send_batch(r, vecs.data(), vecs.size()); });
+	return ring_call(ring,
+			 [&](pfring *r) { return pfring_send_batch(r, vecs.data(), vecs.size()); });
 }
 
 static py::object ring_stats(Ring &ring)
 {
 	struct pfring_stats64 st = {};
 	st.sz = sizeof(st);
-	call(ring, [&](pfring *r) { return pfring_stats64(r, &st); });
+	ring_call(ring, [&](pfring *r) { return pfring_stats64(r, &st); });
 	return py::module_::import("pfring.records")
 		.attr("Stats")(st.recv, st.drop, st.ifdrop, st.filtered_user, st.delivered, st.sent,
-			       st.send_errors, st.ring_bytes, st.queued_bytes, st.wakeups);
+			       st.send_errors, st.ring_bytes, st.queued_bytes, st.wakeups,
+			       st.reflected, st.reflect_failed);
 }
 
 static py::object timeout_to_python(const Ring &ring)
@@ -296,6 +312,12 @@ static py::str ring_repr(const Ring &ring)
 			      (ring.handle->closed() ? " closed>" : ">"));
 }
 
+/* The collections of rules are Python's (pfring/rules.py), one for each ring. */
+static py::object rules_of(const char *which, const py::object &self)
+{
+	return py::module_::import("pfring.rules").attr(which)(self);
+}
+
 /* Methods that pfring/batch.py has: they need NumPy sooner or later, this module never does. */
 static py::object in_python(const char *name, const py::object &self, const py::args &args,
 			    const py::kwargs &kwargs)
@@ -305,13 +327,13 @@ static py::object in_python(const char *name, const py::object &self, const py::
 
 void register_ring(py::module_ &m)
 {
-	py::class_<Ring>(m, "Ring", py::release_gil_before_calling_cpp_dtor())
-		.def(
-			"batches",
-			[](const py::object &self, const py::args &args, const py::kwargs &kwargs) {
-				return in_python("batches", self, args, kwargs);
-			},
-			"Packets by the thousand, as a Batch of columns each: for or async for.")
+	py::class_<Ring> ring(m, "Ring", py::release_gil_before_calling_cpp_dtor());
+	ring.def(
+		    "batches",
+		    [](const py::object &self, const py::args &args, const py::kwargs &kwargs) {
+			    return in_python("batches", self, args, kwargs);
+		    },
+		    "Packets by the thousand, as a Batch of columns each: for or async for.")
 		.def(
 			"flows",
 			[](const py::object &self, const py::args &args, const py::kwargs &kwargs) {
@@ -358,14 +380,14 @@ void register_ring(py::module_ &m)
 			"remove_filter",
 			[](Ring &r) {
 				r.check_open();
-				check(r, r.handle->change_filter(&pfring_remove_bpf_filter));
+				ring_check(r, r.handle->change_filter(&pfring_remove_bpf_filter));
 				r.filter.reset();
 			},
 			"Let every packet pass.")
 		.def("cluster", &join_cluster, "id"_a, "type"_a = "flow",
 		     "Share the device's packets with the other rings of this cluster.")
 		.def(
-			"leave_cluster", [](Ring &r) { call(r, &pfring_remove_from_cluster); },
+			"leave_cluster", [](Ring &r) { ring_call(r, &pfring_remove_from_cluster); },
 			"Take all packets again.")
 		.def(
 			"breakloop", [](Ring &r) { r.handle->breakloop(); },
@@ -379,7 +401,7 @@ void register_ring(py::module_ &m)
 				r.check_open();
 				/* Not before: keeping it true to its word costs every read. */
 				if (r.fd < 0)
-					call(r, [&r](pfring *p) {
+					ring_call(r, [&r](pfring *p) {
 						r.fd = pfring_get_selectable_fd(p);
 						return 0;
 					});
@@ -412,5 +434,15 @@ void register_ring(py::module_ &m)
 		.def_property(
 			"direction", [](Ring &r) { return r.direction; }, &set_direction)
 		.def_property(
-			"sampling", [](Ring &r) { return r.sampling; }, &set_sampling);
+			"sampling", [](Ring &r) { return r.sampling; }, &set_sampling)
+		.def_property_readonly(
+			"rules", [](const py::object &self) { return rules_of("rules_of", self); })
+		.def_property_readonly(
+			"hash_rules",
+			[](const py::object &self) { return rules_of("hash_rules_of", self); })
+		.def_property(
+			"policy", [](Ring &r) { return r.policy; }, &set_policy)
+		.def_property(
+			"reflect_to", [](Ring &r) { return r.reflect_to; }, &set_reflector);
+	register_rules(ring);
 }

@@ -28,7 +28,8 @@ struct Ring {
 	bool eof = false;
 	unsigned sampling = 1;
 	std::string direction = "inout";
-	std::optional<std::string> filter;
+	std::optional<std::string> filter, reflect_to;
+	std::string policy = "accept";
 
 	/* An error that came after packets that had to be handed out first (its destructor takes
 	 * the GIL). */
@@ -50,6 +51,16 @@ struct Ring {
 	/* Throws Closed. */
 	void check_open() const;
 };
+
+/* ret, unless it is an error: throws it (cls: as that class), or Closed. */
+int ring_check(const Ring &ring, int ret, const char *cls = nullptr);
+
+/* A call that is not a read: in its own turn; throws what went wrong. */
+template <class F> int ring_call(Ring &ring, F f, const char *cls = nullptr)
+{
+	ring.check_open();
+	return ring_check(ring, ring.handle->exclusive(f), cls);
+}
 
 /* Seconds as Python gives them (None: for ever) in nanoseconds; throws ValueError. */
 int64_t timeout_from_python(const pybind11::handle &seconds);

@@ -74,6 +74,25 @@ def test_the_examples_that_need_no_device_run(
     assert len(blocks) >= 4
 
 
+def test_the_examples_of_the_filters_page_run(
+    trace_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trace.pcap").symlink_to(trace_file)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "filters.md").read_text(), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "filters.md", "exec"), {})
+
+
+def test_every_field_of_a_rule_and_every_action_is_documented() -> None:
+    text = (DOCS / "filters.md").read_text()
+    fields = set(pfring.Rule.__dataclass_fields__) - {"action", "plugin", "plugin_filter"}
+    assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
+    actions = re.findall(r'"(\w+)"', pfring.Rule.__doc__ or "")[:8]
+    assert [name for name in actions if f"`{name}`" not in text and name[0] != "_"] == []
+
+
 def test_every_command_and_option_is_documented() -> None:
     text = (DOCS / "cli.md").read_text()
     commands = typer.main.get_group(app).commands
