@@ -103,5 +103,7 @@ def test_every_declared_call_is_exported(prefix: Path) -> None:
     probe.write_text("#include <pfring.h>\n")
     preprocessed = run("cc", "-E", "-P", *flags(prefix, "--cflags"), probe)
     declared = set(re.findall(r"\b(pfring_[a-z0-9_]+)\s*\(", preprocessed))
+    # Written out in the header, for C's overloads.
+    declared -= set(re.findall(r"\bstatic inline \w+ (pfring_\w+)\(", preprocessed))
     assert len(declared) > 60
     assert not {d for d in declared if f" {d}@" not in exported}
