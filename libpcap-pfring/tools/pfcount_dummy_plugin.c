@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 			break;
 		case 'P':
 			rule.plugin_action.plugin_id =
-				(u_int16_t)tool_number(&tool, "a plugin", 1, MAX_PLUGIN_ID - 1);
+				(u_int16_t)tool_number(&tool, "a plugin", 1, MAX_PLUGIN_ID);
 			break;
 		case 'p':
 			rule.core_fields.proto = (u_int8_t)tool_number(&tool, "a protocol", 0, 255);
