@@ -28,9 +28,14 @@ int pfring_parse_bpf_filter(const char *filter_buffer, u_int caplen, void *filte
 		free(room);
 		return n;
 	}
-	program->bf_insns = realloc(room, (size_t)n * sizeof(*room));
-	if (!program->bf_insns)
-		program->bf_insns = (void *)room;
+	/* Programs are short: what was room for the longest is not kept. */
+	program->bf_insns = malloc((size_t)n * sizeof(*room));
+	if (!program->bf_insns) {
+		free(room);
+		return pfri_fail(-ENOMEM, "no memory for a filter");
+	}
+	memcpy(program->bf_insns, room, (size_t)n * sizeof(*room));
+	free(room);
 	program->bf_len = (u_int)n;
 	return 0;
 }
