@@ -26,7 +26,7 @@
 #define PFR_DEFRAG_USER(dev)                                                                       \
 	(__IP_DEFRAG_CONNTRACK_BRIDGE_IN - (u32)(dev)->ifindex % PFR_DEFRAG_DEVICES)
 
-static u8 frame_flags(const struct sk_buff *skb)
+static __always_inline u8 frame_flags(const struct sk_buff *skb)
 {
 	u8 flags = 0;
 
@@ -90,9 +90,12 @@ static bool sampled(struct pfr_ring *ring, u32 rate)
 	return !left;
 }
 
-/* Inlined where most packets go, so that one ring on a device costs no call. */
+/*
+ * Inlined where most packets go, so that one ring on a device costs no call,
+ * and what only sent packets need nothing for received ones.
+ */
 static __always_inline bool capture_one(const struct pfr_sub *sub, struct pfr_frame *f,
-					bool count_drop)
+					u8 direction, bool count_drop)
 {
 	struct pfr_ring *ring = sub->ring;
 	const struct sk_filter *filter;
@@ -102,13 +105,13 @@ static __always_inline bool capture_one(const struct pfr_sub *sub, struct pfr_fr
 	u32 rate;
 
 	/* Pairs with the release of sockopt.c: who sees it active sees its lanes. */
-	if (!smp_load_acquire(&ring->active) || !(directions & f->direction) ||
+	if (!smp_load_acquire(&ring->active) || !(directions & direction) ||
 	    !queue_wanted(sub->queues, f))
 		return true;
 	/* On the loopback device each packet passes twice; one is enough. */
-	if (unlikely(f->looping) && (directions & PFR_DIR_RX))
+	if (direction == PFR_DIR_TX && f->looping && (directions & PFR_DIR_RX))
 		return true;
-	if (f->direction == PFR_DIR_TX && ring->discard_injected && pfr_tx_sent_by(ring, f->skb))
+	if (direction == PFR_DIR_TX && ring->discard_injected && pfr_tx_sent_by(ring, f->skb))
 		return true;
 	filter = rcu_dereference(ring->sk.sk_filter);
 	if (filter) {
@@ -134,7 +137,7 @@ static __always_inline bool capture_one(const struct pfr_sub *sub, struct pfr_fr
 /* False only if the ring wanted the packet and had no room. */
 bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop)
 {
-	return capture_one(sub, f, count_drop);
+	return capture_one(sub, f, f->direction, count_drop);
 }
 
 /*
@@ -145,20 +148,21 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 static __always_inline void capture_skb(struct pfr_dev *d, struct sk_buff *skb, u8 direction,
 					u8 flags)
 {
-	u8 *const data = skb->data;
+	u8 *const data = skb->data, *const mac = skb->head + skb->mac_header;
 	const unsigned int len = skb->len;
 	struct pfr_frame f pfr_uninitialized;
 	struct pfr_group *group;
 	struct pfr_sub *sub;
 
-	if (skb_mac_header_was_set(skb) && skb_mac_header(skb) < data) {
-		skb->data = skb_mac_header(skb);
+	/* One that was never set is 64 KiB away, behind the data. */
+	if (likely(mac < data)) {
+		skb->data = mac;
 		skb->len += data - skb->data;
 	}
 	frame_init(&f, skb, direction, flags);
 	hlist_for_each_entry_rcu(sub, &d->subs, node)
 		if (!smp_load_acquire(&sub->grouped)) /* pairs with cluster.c's release */
-			capture_one(sub, &f, true);
+			capture_one(sub, &f, direction, true);
 	hlist_for_each_entry_rcu(group, &d->groups, node)
 		pfr_cluster_deliver(group, &f);
 	skb->data = data;

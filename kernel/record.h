@@ -60,11 +60,16 @@ static noinline bool lane_has_room(struct pfr_lane *lane, u64 need)
 	return !lane->full;
 }
 
+/* Bytes of a record from which on a stripped tag is put back. */
+#define TAGGED_MIN (2 * ETH_ALEN + VLAN_HLEN)
+
 /* Copies len bytes of the frame with the stripped tag back behind the addresses. */
-static noinline void frame_copy_tagged(u8 *to, const struct pfr_frame *f, u32 len)
+static noinline void frame_copy_tagged(struct pfr_rec *rec, const struct pfr_frame *f, u32 len)
 {
+	u8 *to = (u8 *)(rec + 1);
 	__be16 *tag = (__be16 *)(to + 2 * ETH_ALEN);
 
+	rec->flags |= PFR_REC_VLAN;
 	skb_copy_bits(f->skb, 0, to, 2 * ETH_ALEN);
 	tag[0] = htons(f->tpid);
 	tag[1] = htons(f->tci);
@@ -73,7 +78,7 @@ static noinline void frame_copy_tagged(u8 *to, const struct pfr_frame *f, u32 le
 }
 
 /* When it came, on the host's clock; asked for once, whatever the number of rings. */
-static noinline u64 frame_clock(struct pfr_frame *f, u8 clock)
+static __always_inline u64 frame_clock(struct pfr_frame *f, u8 clock)
 {
 	ktime_t came = pfr_skb_tstamp(f->skb);
 
@@ -86,24 +91,24 @@ static noinline u64 frame_clock(struct pfr_frame *f, u8 clock)
 	return f->ts[clock];
 }
 
-static noinline u64 frame_hardware_clock(struct pfr_frame *f, u8 *extra)
+static noinline u64 frame_hardware_clock(struct pfr_frame *f, struct pfr_rec *rec)
 {
 	ktime_t hw = skb_hwtstamps(f->skb)->hwtstamp;
 
 	if (!hw)
 		return f->ts[PFR_TS_SYSTEM] ?: frame_clock(f, PFR_TS_SYSTEM);
-	*extra |= PFR_REC_TS_HW;
+	rec->flags |= PFR_REC_TS_HW;
 	return ktime_to_ns(hw);
 }
 
 /* F of uapi/pf_ring.h: skwq_has_sleeper() has the barrier that pairs with sock_poll_wait()'s. */
-static __always_inline void lane_wake(struct pfr_ring *ring, struct pfr_lane *lane)
+static __always_inline void lane_wake(struct pfr_ring *ring, struct pfr_lane *lane, u64 prod,
+				      u64 accepted)
 {
 	if (!skwq_has_sleeper(rcu_dereference(ring->sk.sk_wq)))
 		return;
-	if (READ_ONCE(lane->shared_prod->accepted) - READ_ONCE(lane->woken_accepted) >=
-		    READ_ONCE(ring->watermark) ||
-	    READ_ONCE(lane->prod) - READ_ONCE(lane->woken_at) > lane->data_size / 2)
+	if (accepted - READ_ONCE(lane->woken_accepted) >= READ_ONCE(ring->watermark) ||
+	    prod - READ_ONCE(lane->woken_at) > lane->data_size / 2)
 		pfr_wake_now(ring, lane);
 	else if (!atomic_read(&ring->timer_armed))
 		pfr_wake_later(ring);
@@ -117,18 +122,16 @@ static __always_inline bool record_put(struct pfr_ring *ring, struct pfr_frame *
 				       bool count_drop)
 {
 	u32 cpu = smp_processor_id(), len = f->len;
-	u8 extra = 0, clock = READ_ONCE(ring->timestamp);
+	u8 clock = READ_ONCE(ring->timestamp);
 	struct pfr_lane_prod *books;
 	struct pfr_lane *lane;
 	struct pfr_rec *rec;
-	u64 need, *tail;
+	u64 need, prod, accepted, *tail;
 
 	if (unlikely(f->tpid)) {
 		len += VLAN_HLEN;
-		if (min(caplen + VLAN_HLEN, ring->caplen) >= 2 * ETH_ALEN + VLAN_HLEN) {
+		if (min(caplen + VLAN_HLEN, ring->caplen) >= TAGGED_MIN)
 			caplen += VLAN_HLEN;
-			extra = PFR_REC_VLAN;
-		}
 	}
 	caplen = min(caplen, ring->caplen);
 	need = PFR_REC_SIZE(caplen);
@@ -139,8 +142,10 @@ static __always_inline bool record_put(struct pfr_ring *ring, struct pfr_frame *
 	if (unlikely(lane->prod + need > lane->limit) && !lane_has_room(lane, need)) {
 		if (count_drop)
 			WRITE_ONCE(books->drops, books->drops + 1);
+		prod = lane->prod;
+		accepted = books->accepted;
 		lane_unlock(lane);
-		lane_wake(ring, lane);
+		lane_wake(ring, lane, prod, accepted);
 		return false;
 	}
 	/* C: the whole record */
@@ -151,23 +156,23 @@ static __always_inline bool record_put(struct pfr_ring *ring, struct pfr_frame *
 	tail[0] = f->tail[0];
 	tail[1] = f->tail[1];
 	if (unlikely(clock == PFR_TS_HARDWARE))
-		rec->ts_ns = frame_hardware_clock(f, &extra);
+		rec->ts_ns = frame_hardware_clock(f, rec);
 	else
 		rec->ts_ns = f->ts[clock] ?: frame_clock(f, clock);
-	if (unlikely(extra))
-		rec->flags |= extra;
-	if (unlikely(extra & PFR_REC_VLAN))
-		frame_copy_tagged((u8 *)(rec + 1), f, caplen);
+	if (unlikely(f->tpid) && caplen >= TAGGED_MIN)
+		frame_copy_tagged(rec, f, caplen);
 	else if (likely(caplen <= skb_headlen(f->skb)))
 		memcpy(rec + 1, f->skb->data, caplen);
 	else
 		skb_copy_bits(f->skb, 0, rec + 1, caplen);
 
-	lane->prod += need;
-	WRITE_ONCE(books->accepted, books->accepted + 1);
-	smp_store_release(&books->prod, lane->prod); /* E, pairs with D in lane.c */
+	prod = lane->prod + need;
+	accepted = books->accepted + 1;
+	lane->prod = prod;
+	WRITE_ONCE(books->accepted, accepted);
+	smp_store_release(&books->prod, prod); /* E, pairs with D in lane.c */
 	lane_unlock(lane);
-	lane_wake(ring, lane);
+	lane_wake(ring, lane, prod, accepted);
 	return true;
 }
 

@@ -242,6 +242,19 @@ static bool too_young(u_int64_t ts, u_int64_t horizon)
 	return ts > horizon && ts - horizon < CLOCK_JUMP_NS;
 }
 
+/* Two members that lie beside each other, in one load. */
+union two {
+	u_int64_t both;
+	u_int32_t half[2];
+} __attribute__((may_alias));
+
+static union two load_two(const __u32 *first)
+{
+	const union two *at = (const void *)first;
+
+	return (union two){.both = ONCE(at->both)};
+}
+
 /*
  * Hands out packets of one segment, up to the time at which another lane has
  * its turn. Each record is read once more than peek() did, and checked again: only
@@ -259,10 +272,13 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 	u_int64_t pos = l->pos;
 	u_int n = 0;
 
-	while (n < max && pos != limit && pos < end) {
+	/* Without a pool the lane goes round: base is right behind its end, too. */
+	while (n < max && pos != limit) {
 		const struct pfr_rec *rec = (const void *)(base + (pos & mask));
 		struct pfring_packet *p = &pkt[n];
-		u_int32_t caplen = ONCE(rec->caplen), len;
+		const union two lens = load_two(&rec->caplen);
+		union two where;
+		u_int32_t caplen = lens.half[0], len = lens.half[1];
 		u_int64_t size = PFR_REC_SIZE((u_int64_t)caplen), ts = ONCE(rec->ts_ns);
 		u_int8_t flags = ONCE(rec->flags);
 		const u_char *ahead;
@@ -286,13 +302,13 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 		__builtin_prefetch(ahead);
 		__builtin_prefetch(ahead + 64);
 
-		len = ONCE(rec->len);
+		where = load_two(&rec->ifindex);
 		p->data = (const u_char *)(rec + 1);
 		p->ts_ns = ts + epoch;
 		p->caplen = caplen;
 		p->len = len < caplen ? caplen : len;
-		p->if_index = (int32_t)ONCE(rec->ifindex);
-		p->hash = ONCE(rec->hash) & hash_mask;
+		p->if_index = (int32_t)where.half[0];
+		p->hash = where.half[1] & hash_mask;
 		p->vlan_tci = ONCE(rec->vlan_tci);
 		p->vlan_tpid = ONCE(rec->vlan_tpid);
 		p->pkt_type = ONCE(rec->pkttype);
