@@ -64,6 +64,7 @@ static pfring *open_frames(u_int32_t caplen)
 		put(&b, sent[i].b, sent[i].n);
 	}
 	save(path, &b, b.len);
+	free(b.at);
 	n_sent = 0;
 	snprintf(name, sizeof(name), "file:%s", path);
 	ring = pfring_open(name, caplen, 0);
