@@ -16,6 +16,11 @@
 #define FIRST_NAP_MS 4 /* see "E..F against G..H" in <linux/pf_ring.h> */
 #define BUSY_FROM 32   /* packets between two waits that make a reader busy */
 #define STEP_NS 20000  /* the clock was set if the distance moves by more than this */
+/*
+ * A wake-up costs some 10 us on a virtual machine, a hundred packets' worth: a
+ * reader who may sleep does so until about the second-level cache is full.
+ */
+#define ENOUGH (1u << 20)
 
 u_int64_t pfri_bpf_now(const struct pfri_bpf *b)
 {
@@ -183,9 +188,9 @@ static int hold_ms(const struct pfri_ring *r)
 /* How many bytes in a lane end the gathering. */
 static u_int32_t watermark(const struct pfri_ring *r, const struct pfri_bpf *b)
 {
-	/* As much as is sure to be in the cache still. */
+	/* Three quarters of the room are for what comes while the reader wakes up. */
 	u_int64_t quarter = pfri_maps_data(&b->maps) / 4;
-	u_int64_t most = b->maps.at.segment < quarter ? b->maps.at.segment : quarter;
+	u_int64_t most = quarter < ENOUGH ? quarter : ENOUGH;
 	u_int64_t bytes = (u_int64_t)r->watermark * PFR_REC_SIZE(64);
 
 	/* The default is a number of packets from the time of small rings. */

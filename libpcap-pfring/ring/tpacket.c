@@ -27,13 +27,12 @@
 #define FRAME_OVERHEAD 256 /* header, address, alignment and reserve, rounded up generously */
 #define MAX_GSO_FRAME (65535 + 14 + 8)
 #define SMALL_BLOCK (16u << 10)
-#define LARGE_BLOCK (256u << 10)
+#define LARGE_BLOCK (1u << 20) /* a wake-up for each: it costs as much as a hundred packets */
 /*
  * A short retire time spends blocks that hardly hold anything: of 72 KiB each,
  * these last for half a second in which nobody reads a trickle.
  */
 #define DEFAULT_BYTES (16u << 20)
-#define BATCHED_BYTES (4u << 20)
 #define MOST_BYTES (2u << 30) /* the kernel counts a ring's bytes in 32 bits */
 #define DEFAULT_RETIRE 2      /* ms; a packet waits at most twice that */
 
@@ -70,7 +69,7 @@ int pfri_tp3_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t)
 					       : DEFAULT_RETIRE;
 	batched = t->retire_ms >= PFRI_TP3_BATCHED_MS;
 	if (!want)
-		want = batched ? BATCHED_BYTES : DEFAULT_BYTES;
+		want = DEFAULT_BYTES;
 	if (want > MOST_BYTES)
 		want = MOST_BYTES;
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
