@@ -70,6 +70,9 @@ class Handle
 {
       public:
 	static constexpr unsigned BATCH = 256;
+	/* Packets from the one handed out to the one whose bytes are fetched from the producer's
+	 * core. */
+	static constexpr unsigned AHEAD = 6;
 
 	/* Why refill() came back without packets. */
 	enum class End { None, Timeout, Eof, Broken, Closed, Exception };
@@ -89,8 +92,11 @@ class Handle
 	{
 		if (head == count || broken.load(std::memory_order_relaxed))
 			return nullptr;
-		if (head + 4 < count)
-			__builtin_prefetch(pending[head + 4].data);
+		if (head + AHEAD < count) {
+			const pfring_packet &next = pending[head + AHEAD];
+			__builtin_prefetch(next.data);
+			__builtin_prefetch(next.data + 63);
+		}
 		return &pending[head++];
 	}
 	unsigned pending_count() const
