@@ -30,7 +30,7 @@ from experiments import (
     TcpThroughput,
     program,
 )
-from guest_cost import GuestCost
+from guest_cost import GuestCost, RuleCost
 from modes import Case, Mode
 
 
@@ -357,6 +357,16 @@ def _kernel_cost() -> Bench:
     return Bench("kernel-cost", title, GuestCost(), modes, cases, goals, repetitions=1)
 
 
+def _kernel_rules() -> Bench:
+    modes = [Mode(name) for name in ("none", "hash_10", "hash_10000", "wildcard_64")]
+    goals = [
+        Goal(7, "10,000 hash rules, of 10", "hash_10000", "hash_10", 1.05),
+        Goal(7, "64 wildcard rules, of none", "wildcard_64", "none", 2),
+    ]
+    title = "Instructions added to a packet by rules of pf_ring.ko, in a guest"
+    return Bench("kernel-rules", title, RuleCost(), modes, [Case(60)], goals, repetitions=1)
+
+
 def _scapy() -> list[Bench]:
     made = []
     for way, times in (("count", 20), ("lfilter", 20), ("src", 4), ("summary", 1)):
@@ -401,5 +411,6 @@ def catalogue() -> dict[str, Bench]:
         *_start_up(),
         *_tools(),
         _kernel_cost(),
+        _kernel_rules(),
     ]
     return {b.name: b for b in benches}
