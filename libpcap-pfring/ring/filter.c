@@ -23,10 +23,12 @@
 #include "pcaplib.h"
 
 /*
- * The live handle asks for this protocol (IEEE 802.1 local experimental), so
- * the kernel never queues a packet for it and adds no cost to others.
+ * The live handle asks for this protocol, so the kernel never queues a packet for
+ * it and adds no cost to others. Below 0x600 it is no EtherType (a frame with
+ * these bytes has protocol ETH_P_802_2 or ETH_P_802_3), and <linux/if_ether.h>
+ * gives it to nobody: no packet has it.
  */
-#define QUIET_PROTOCOL 0x88b5
+#define QUIET_PROTOCOL 0x05fe
 
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "same instruction format");
 
