@@ -89,6 +89,9 @@ static void refresh(const py::dict &with)
 		m.tables.ether[i] = {row[0].cast<uint16_t>(),
 				     {kind(row[1]), kind(row[2]), kind(row[3])}};
 	}
+	for (unsigned i = 0; i < 3; i++)
+		for (const auto &type : py::list(with["ether_bound"])[i])
+			m.tables.bound[i].set(type.cast<uint16_t>());
 	for (unsigned i = 0; i < 256; i++) {
 		m.tables.ip4[0][i] = kind(py::list(with["ip4"])[i]);
 		m.tables.ip4[1][i] = kind(py::list(with["ip4_later"])[i]);

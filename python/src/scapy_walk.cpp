@@ -56,7 +56,7 @@ class Walk
 		for (const auto &e : t.ether)
 			if (e.type == type)
 				return e.after[below];
-		return UNKNOWN;
+		return t.bound[below][type] ? UNKNOWN : RAW;
 	}
 
 	void add(LayerKind kind, uint32_t len)
@@ -106,6 +106,8 @@ class Walk
 			return ip4();
 		case IP6:
 			return ip6();
+		case RAW:
+			return payload(RAW);
 		default:
 			return false;
 		}

@@ -3,8 +3,8 @@
  * scapy_walk.h - which layers scapy would make of a frame, found without scapy.
  *
  * Only of plain frames: Ethernet, up to two VLAN tags, ARP, IPv4, IPv6, TCP and
- * UDP whose payload no dissector is bound to. Of any other frame the answer is
- * "not known", and scapy itself dissects it. What scapy is configured to do
+ * UDP whose payload no dissector is bound to, and EtherTypes that none is bound
+ * to. Of any other frame the answer is "not known", and scapy itself dissects it. What scapy is configured to do
  * with types, protocols and ports comes in Tables, which pfring/scapy/model.py
  * reads from scapy's own classes. Pure functions; any thread.
  */
@@ -36,6 +36,7 @@ struct WalkTables {
 		LayerKind after[3]; /* behind ETHER, DOT1Q, DOT1AD */
 	};
 	EtherType ether[5];
+	std::bitset<65536> bound[3]; /* other types that somebody may be bound to, behind the same */
 	LayerKind ip4[2][256]; /* [not the first fragment][protocol] */
 	LayerKind ip6[256];
 	std::bitset<65536> tcp_ports, udp_ports; /* somebody may be bound to it, on either side */

@@ -80,6 +80,27 @@ def test_questions_about_layers_and_plain_fields_dissect_nothing() -> None:
 
 
 @pytest.mark.usefixtures("lazily")
+@pytest.mark.parametrize("tags", ["", "81000005", "88a80005", "88a8000581000006"])
+def test_a_type_that_nothing_is_bound_to_is_raw_bytes_until_somebody_binds_it(tags: str) -> None:
+    frame = bytes(12) + bytes.fromhex(tags) + b"\x88\xb5" + b"payload of a frame"
+    packet = lazy(frame)
+    assert TCP not in packet
+    assert packet[Raw].load == b"payload of a frame"
+    assert core.is_lazy(packet)
+    assert packet.show(dump=True) == Ether(frame).show(dump=True)
+    below = Ether(frame)[Raw].underlayer
+    assert below is not None
+    bind_layers(type(below), TCP, type=0x88B5)
+    try:
+        model.refresh()
+        assert core.packet(frame, 1.0) is None
+    finally:
+        split_layers(type(below), TCP, type=0x88B5)
+    model.refresh()
+    lazy(frame)
+
+
+@pytest.mark.usefixtures("lazily")
 def test_a_binding_made_later_does_not_change_packets_that_came_before() -> None:
     class Later(Packet):
         fields_desc = Raw.fields_desc

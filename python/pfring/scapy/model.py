@@ -153,6 +153,16 @@ def _next(cls: type[Packet], **known: int) -> Any:
     return None
 
 
+def _bound_types(cls: type[Packet]) -> Iterable[int]:
+    """Return EtherTypes that a dissector may be bound to; all, if something else decides alone."""
+    types: set[int] = set()
+    for values, _ in _guesses(cls):
+        if "type" not in values:
+            return range(65536)
+        types.add(values["type"])
+    return (t for t in types if isinstance(t, int) and 0 <= t < 65536)
+
+
 def _bound_ports(cls: type[Packet]) -> set[int] | None:
     """Return ports that a dissector may be bound to, None if something else decides too."""
     ports: set[int] = set()
@@ -242,6 +252,7 @@ def refresh() -> None:
                 (kind, *(_kind_after(cls, trusted, type=kind) for cls in tags))
                 for kind in ETHER_TYPES
             ],
+            "ether_bound": [list(_bound_types(cls)) for cls in tags],
             "ip4": [_kind_after(IP, trusted, frag=0, proto=p) for p in range(256)],
             "ip4_later": [_kind_after(IP, trusted, frag=1, proto=p) for p in range(256)],
             "ip6": [_after_ip6(trusted, p) for p in range(256)],

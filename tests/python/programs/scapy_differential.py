@@ -207,6 +207,11 @@ def corpus(count: int) -> list[bytes]:
         frames.append(rnd.randbytes(rnd.randrange(120)))
         head = rnd.choice(mixed_trace(64).frames)[: rnd.choice((14, 18, 34, 38, 42))]
         frames.append(head + rnd.randbytes(rnd.randrange(80)))
+        # EtherTypes that nothing is bound to, and some that only a few scapys know.
+        tags = rnd.choice(("", "", "81000005", "88a80005", "88a800058100000a"))
+        kind = rnd.choice(("88b5", "05dd", "0600", "9999", "ffff", "88cc", "8847", "88e5", "893f"))
+        head = rnd.randbytes(12) + bytes.fromhex(tags + kind)
+        frames.append(head + rnd.randbytes(rnd.randrange(60)))
     return frames
 
 
