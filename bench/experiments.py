@@ -102,7 +102,7 @@ class ServiceTime:
         with _start(lab, shop, mode, case) as receiver:
             start = receiver.cpu_at_rest(1.0)
             before = lab.delivered()
-            lab.generate("paced", count, case.size, case.rate)
+            lab.generate("paced", count, case.size, case.rate, case.frames)
             sent = lab.delivered() - before
             spent = receiver.cpu_at_rest(120) - start
             got = mode.verdict(receiver.stop())
@@ -259,10 +259,11 @@ class Burst:
         with _start(lab, shop, mode, case) as receiver:
             os.kill(receiver.pid, signal.SIGSTOP)
             before = lab.delivered()
-            lab.generate("paced", self.frames, case.size)
+            lab.generate("paced", self.frames, case.size, frames=case.frames)
             sent = lab.delivered() - before
             os.kill(receiver.pid, signal.SIGCONT)
-            receiver.cpu_at_rest()
+            # What it kept is what it can still tell, however long that takes it.
+            receiver.cpu_at_rest(120)
             got = mode.verdict(receiver.stop())
         return Sample(min(got.packets, sent), sent, got.packets)
 

@@ -7,8 +7,8 @@
  *
  * The EtherType is the one for local experiments and the destination address
  * is nobody's, so that the stack gives the frame up at once and what is
- * measured is capture, not IP. Sequence
- * numbers start at 0 and are in host order: both ends are one machine.
+ * measured is capture, not IP (gen -4 for readers who look at the type).
+ * Sequence numbers start at 0 and are in host order: both ends are one machine.
  */
 #ifndef BENCH_FRAME_H
 #define BENCH_FRAME_H

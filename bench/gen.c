@@ -2,12 +2,13 @@
 /*
  * gen.c - sends numbered frames into a device and says what each cost.
  *
- *   gen live  -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4]   kernel made, gen.bpf.c
- *   gen paced -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4]   sendmmsg, AF_PACKET, no qdisc
- *   gen one   -i DEV -n COUNT [-s SIZE] [-f FLOW] [-4]            one send() each, as anybody would
- *   gen poke  -i DEV                                              a frame outside any stream
+ *   gen live  -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4]         kernel made, gen.bpf.c
+ *   gen paced -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4] [-t N]  sendmmsg, AF_PACKET
+ *   gen one   -i DEV -n COUNT [-s SIZE] [-f FLOW] [-4]                  a send() for each
+ *   gen poke  -i DEV                                                    outside any stream
  *
  * -4: the frames say that they are IPv4, which the stack then spends time on.
+ * -t: of N frames one is TCP, and carries no number.
  * Prints one JSON object: sent, wall and CPU nanoseconds (live: waiting taken
  * off), and quartiles of the time per frame over slices of SLICE_FRAMES. Since veth runs the peer's
  * receive path on the sender's CPU, that time contains what a capture adds.
@@ -40,7 +41,7 @@
 struct job {
 	const char *device;
 	unsigned long long count, rate;
-	unsigned int size, flow, ethertype;
+	unsigned int size, flow, ethertype, tcp_every;
 };
 
 static void die(const char *what)
@@ -87,6 +88,23 @@ static void make_frame(unsigned char *f, const struct job *j, unsigned long long
 	memcpy(f + FRAME_OFF_MAGIC, &magic, 4);
 	memcpy(f + FRAME_OFF_FLOW, &j->flow, 4);
 	memcpy(f + FRAME_OFF_SEQ, &seq, 8);
+}
+
+/* The same, but a segment of a TCP connection. */
+static void make_segment(unsigned char *f, const struct job *j)
+{
+	unsigned char tcp[20] = {0x9c, 0x40, 0x01, 0xbb, [12] = 0x50, [13] = 0x10, [14] = 0xff};
+	unsigned int sum;
+	unsigned short w;
+
+	make_frame(f, j, 0);
+	memcpy(f + 34, tcp, sizeof(tcp));
+	f[23] = IPPROTO_TCP;
+	memcpy(&w, f + 24, 2);
+	/* RFC 1624: the header's sum with one word of it changed; 6 in place of 17. */
+	sum = ntohs(w) + IPPROTO_UDP - IPPROTO_TCP;
+	w = htons((sum & 0xffff) + (sum >> 16));
+	memcpy(f + 24, &w, 2);
 }
 
 static int by_value(const void *a, const void *b)
@@ -181,7 +199,7 @@ static int packet_socket(const struct job *j)
 
 static int run_paced(const struct job *j)
 {
-	static unsigned char frames[BURST][FRAME_MAX];
+	static unsigned char frames[BURST][FRAME_MAX], segment[FRAME_MAX];
 	static unsigned long long slices[SLICE_MAX];
 	struct mmsghdr msg[BURST];
 	struct iovec iov[BURST];
@@ -190,6 +208,7 @@ static int run_paced(const struct job *j)
 	int fd = packet_socket(j);
 
 	memset(msg, 0, sizeof(msg));
+	make_segment(segment, j);
 	for (unsigned int i = 0; i < BURST; i++) {
 		make_frame(frames[i], j, i);
 		iov[i] = (struct iovec){frames[i], j->size};
@@ -212,6 +231,8 @@ static int run_paced(const struct job *j)
 			unsigned long long seq = sent + i;
 
 			memcpy(frames[i] + FRAME_OFF_SEQ, &seq, 8);
+			if (j->tcp_every)
+				iov[i].iov_base = seq % j->tcp_every ? frames[i] : segment;
 		}
 		got = sendmmsg(fd, msg, n, 0);
 		if (got < 0 && (errno == ENOBUFS || errno == EAGAIN || errno == EINTR))
@@ -272,7 +293,7 @@ int main(int argc, char **argv)
 	struct job j = {.size = FRAME_MIN, .count = 1, .ethertype = FRAME_ETHERTYPE};
 	int c;
 
-	while ((c = getopt(argc, argv, "i:n:s:r:f:4")) != -1) {
+	while ((c = getopt(argc, argv, "i:n:s:r:f:t:4")) != -1) {
 		switch (c) {
 		case 'i':
 			j.device = optarg;
@@ -288,6 +309,9 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			j.flow = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			j.tcp_every = strtoul(optarg, NULL, 0);
 			break;
 		case '4':
 			j.ethertype = ETH_P_IP;

@@ -175,22 +175,22 @@ class Lab:
             )
         )
 
-    def _gen(self, kind: str, count: int, size: int, rate: int, flow: int, ipv4: bool) -> list[str]:
+    def _gen(self, kind: str, count: int, size: int, rate: int, flow: int) -> list[str]:
         argv = [str(self.tools / "gen"), kind, "-i", "v0", "-n", str(count), "-s", str(size)]
-        argv += ["-r", str(rate), "-f", str(flow)]
-        return [*argv, "-4"] if ipv4 else argv
+        return [*argv, "-r", str(rate), "-f", str(flow)]
 
     def generate(
-        self, kind: str, count: int, size: int = 60, rate: int = 0, ipv4: bool = False
+        self, kind: str, count: int, size: int = 60, rate: int = 0, frames: Sequence[str] = ()
     ) -> dict[str, Any]:
-        out = run(*self.inside("a", SENDER_CORE, self._gen(kind, count, size, rate, 0, ipv4)))
+        argv = [*self._gen(kind, count, size, rate, 0), *frames]
+        out = run(*self.inside("a", SENDER_CORE, argv))
         return json.loads(out) if out else {}
 
     def generate_on_all_cores(self, count: int, size: int) -> list[dict[str, Any]]:
         """One live generator per core, each with its own stream, at the same time."""
         running = [
             subprocess.Popen(
-                self.inside("a", core, self._gen("live", count, size, 0, core, False)),
+                self.inside("a", core, self._gen("live", count, size, 0, core)),
                 stdout=subprocess.PIPE,
                 text=True,
             )

@@ -23,6 +23,13 @@ class Case:
     rate: int = 0  # packets per second, 0: as fast as it goes
     snaplen: int = 65535
     filter: str | None = None
+    traffic: str = ""  # "UDP": frames say that they are IPv4; "UDP, 1 % TCP"
+
+    @property
+    def frames(self) -> list[str]:
+        """What the generator is told of the frames."""
+        tcp = ["-t", "100"] if "TCP" in self.traffic else []
+        return ["-4", *tcp] if self.traffic else []
 
     def __str__(self) -> str:
         text = f"{64 if self.size == 60 else self.size} B"
@@ -30,6 +37,8 @@ class Case:
             text += f", {self.rate // 1000} kpps"
         if self.snaplen != 65535:
             text += f", snaplen {self.snaplen}"
+        if self.traffic:
+            text += f", {self.traffic}"
         return f"{text}, '{self.filter}'" if self.filter else text
 
 

@@ -20,10 +20,8 @@ def main() -> None:
     p.add_argument("--pfring", action="store_true")
     a = p.parse_args()
 
-    from scapy.config import conf
-    from scapy.layers.inet import IP, TCP
-    from scapy.layers.inet6 import IPv6  # noqa: F401 - as with scapy.all, Ethernet knows it
-    from scapy.sendrecv import sniff
+    # With every layer that a program has which begins like most.
+    from scapy.all import IP, TCP, conf, sniff
 
     if a.pfring:
         import pfring.scapy
