@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .batch import Batch, Batches, Flows
     from .fanout import Result, WorkerDied, Workers, workers
     from .interfaces import devices
-    from .records import Device, Parsed, Stats
+    from .records import Details, Device, Lane, Parsed, Stats
     from .rules import HashRule, HashRules, Rule, Rules, RuleStats
     from .tally import Protocols, Talker, Talkers
     from .writers import ParquetWriter, Writer, writer
@@ -48,6 +48,7 @@ __all__ = [
     "Batch",
     "Batches",
     "Closed",
+    "Details",
     "Device",
     "DeviceDown",
     "Dumper",
@@ -57,6 +58,7 @@ __all__ = [
     "HashRule",
     "HashRules",
     "InUse",
+    "Lane",
     "NoSuchDevice",
     "NoSuchFile",
     "NoSuchRule",
@@ -156,7 +158,7 @@ _LAZY = {
     for module, names in {
         "batch": "Batch Batches Flows",
         "interfaces": "devices",
-        "records": "Device Parsed Stats",
+        "records": "Details Device Lane Parsed Stats",
         "rules": "HashRule HashRules Rule RuleStats Rules",
         "tally": "Protocols Talker Talkers",
         "fanout": "Result WorkerDied Workers workers",

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, final
 from typing_extensions import Buffer, Self
 
 from .batch import Batch, Batches, Flows
-from .records import Parsed, Stats
+from .records import Details, Lane, Parsed, Stats
 from .rules import HashRules, Rules
 from .writers import PacketWriter
 
@@ -82,6 +82,8 @@ class Ring:
     def send(self, frame: Buffer) -> int: ...
     def send_batch(self, frames: Iterable[Buffer]) -> int: ...
     def stats(self) -> Stats: ...
+    def lanes(self) -> list[Lane]: ...
+    def details(self) -> Details: ...
     def batches(
         self,
         n: int = 16384,

@@ -164,6 +164,7 @@ class Batch(_Table):
     ifindex = _Column("Index of the interface, -1 where unknown (files).")
     direction = _Column("0: received, 1: sent by this machine.")
     vlan = _Column("VLAN ID of the outer tag, 0 without one.")
+    queue = _Column("Receive queue, -1 where not known.")
     _store: _core.PacketBatch
 
     def __init__(self, core: _core.PacketBatch) -> None:
@@ -240,6 +241,7 @@ class Flows(_Table):
     ts_ns = _Column("Arrival, in nanoseconds since the epoch.")
     len = _Column("Length on the wire.")
     caplen = _Column("Bytes that were captured.")
+    queue = _Column("Receive queue, -1 where not known.")
     eth_src = _Column("Source MAC address as a number.")
     eth_dst = _Column("Destination MAC address as a number.")
     eth_type = _Column("EtherType behind all tags; 0x0800 IPv4, 0x86DD IPv6.")

@@ -30,6 +30,38 @@ class Stats(NamedTuple):
     reflect_failed: int = 0
 
 
+class Lane(NamedTuple):
+    """One part of a ring: each is filled by a processor of its own where there are several."""
+
+    bytes: int
+    queued: int
+    """How many of its bytes hold packets."""
+    accepted: int
+    """Packets that found room, since the ring was opened."""
+    dropped: int
+    """Packets that found none."""
+    wakeups: int
+
+
+class Details(NamedTuple):
+    """How a ring works; empty or 0 where its path has no such thing."""
+
+    lanes: int
+    copies: int
+    """How often a packet's bytes are copied on their way to the reader."""
+    snaplen: int
+    filter: str
+    """Where the filter in force runs: "" none, "kernel", "ebpf" in the capture program, "user"."""
+    filter_length: int
+    """Instructions of the filter."""
+    refiltered: bool
+    """Packets queued under an older filter are still being tested again."""
+    clock: str
+    """What stamps packets: "tai", "monotonic", "coarse", "kernel" or "adapter"."""
+    program: str
+    """The filter as text, an instruction a line."""
+
+
 class Parsed(NamedTuple):
     """One Ethernet frame taken apart; 0 or None where a header is absent."""
 

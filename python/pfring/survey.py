@@ -7,7 +7,7 @@ long it runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .batch import numpy_of
 from .tally import Protocols, Talkers
@@ -21,13 +21,17 @@ _BUCKETS = 4096  # of time; when they are used up, each holds twice as much time
 
 
 class Survey:
-    """Counts flows; `width_ns` is the time of one bucket of the rates."""
+    """Counts flows; `width_ns` is the time of one bucket of the rates.
+
+    queues: packets and bytes of each receive queue, of -1 where that is not known.
+    """
 
     def __init__(self) -> None:
         self.packets = self.bytes = 0
         self.first_ns = self.last_ns = 0
         self.protocols = Protocols()
         self.talkers = Talkers("both", limit=100_000)
+        self.queues: dict[int, list[int]] = {}
         self.width_ns = 100_000_000
         self._rates: dict[int, list[int]] = {}
 
@@ -44,6 +48,7 @@ class Survey:
         self.last_ns = max(self.last_ns, high)
         self.packets += len(flows)
         self.bytes += int(sizes.sum(dtype=np.uint64))
+        self._add_queues(np, flows.queue, sizes)
         buckets, inverse = np.unique(stamps // self.width_ns, return_inverse=True)
         packets = np.bincount(inverse)
         octets = np.bincount(inverse, sizes.astype(np.float64))
@@ -53,6 +58,14 @@ class Survey:
             rate[1] += int(size)
         while len(self._rates) > _BUCKETS:
             self._widen()
+
+    def _add_queues(self, np: Any, queues: Any, sizes: Any) -> None:
+        packets = np.bincount(queues.astype(np.int32) + 1)  # -1, where not known, goes to 0
+        octets = np.bincount(queues.astype(np.int32) + 1, sizes.astype(np.float64))
+        for number in packets.nonzero()[0].tolist():
+            count = self.queues.setdefault(number - 1, [0, 0])
+            count[0] += int(packets[number])
+            count[1] += int(octets[number])
 
     def _widen(self) -> None:
         self.width_ns *= 2

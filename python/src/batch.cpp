@@ -127,6 +127,8 @@ Column packet_column(PacketBatch &b, const std::string &name)
 		return numbers(owner, s.ifindex, s.n);
 	if (name == "direction")
 		return numbers(owner, s.direction, s.n);
+	if (name == "queue")
+		return numbers(owner, s.queue, s.n);
 	if (name == "data")
 		return numbers(owner, s.data, s.used);
 	if (name != "vlan")
@@ -146,6 +148,7 @@ Column flow_column(FlowBatch &b, const std::string &name)
 	COLUMN(s., ts_ns);
 	COLUMN(s., len);
 	COLUMN(s., caplen);
+	COLUMN(s., queue);
 	COLUMN(f., eth_src);
 	COLUMN(f., eth_dst);
 	COLUMN(f., eth_type);
@@ -326,6 +329,7 @@ PacketBatch copy_packets(const PacketBatch &b)
 		p.len = s.len[i];
 		p.if_index = s.ifindex[i];
 		p.rx_direction = !s.direction[i];
+		p.queue = (uint16_t)(s.queue[i] + 1);
 		p.vlan_tci = s.vlan[i];
 		p.flags = s.vlan[i] ? PKT_FLAGS_VLAN_HWACCEL : 0;
 		copy.store->take(&p, 1);
@@ -398,6 +402,7 @@ void feed(const PacketBatch &b, PacketSink &sink)
 				p.len = s.len[i + k];
 				p.if_index = s.ifindex[i + k];
 				p.rx_direction = !s.direction[i + k];
+				p.queue = (uint16_t)(s.queue[i + k] + 1);
 			}
 			err = sink.take(packets.data(), n);
 		}

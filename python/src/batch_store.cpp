@@ -7,39 +7,22 @@
  */
 #include "batch_store.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
 /* Packets of equal columns would lie at equal places of pages, and fight for the same cache set. */
 static constexpr size_t STAGGER = 192, LINE = 64;
 
-Pages::Pages(size_t bytes)
-    : data((char *)mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)),
-      bytes(bytes)
-{
-	if (data == MAP_FAILED)
-		throw std::bad_alloc();
-}
-
-Pages::~Pages()
-{
-	munmap(data, bytes);
-}
-
 void Columns::allocate()
 {
-	size_t total = LINE;
+	size_t total = 0;
 	for (const Size &s : sizes)
 		total += (s.bytes + LINE - 1) / LINE * LINE + STAGGER;
-	memory.reset(new char[total]);
-	auto at = (uintptr_t)memory.get();
-	at = (at + LINE - 1) / LINE * LINE;
+	memory = std::make_unique<Pages>(total);
+	auto at = (uintptr_t)memory->data; /* a page's beginning, so a line's */
 	for (const Size &s : sizes) {
 		*s.column = (void *)at;
 		at += (s.bytes + LINE - 1) / LINE * LINE + STAGGER;
@@ -70,28 +53,28 @@ PacketStore::PacketStore(size_t capacity, size_t hint, bool ethernet)
 	columns.add(ifindex, capacity);
 	columns.add(vlan, capacity);
 	columns.add(direction, capacity);
+	columns.add(queue, capacity);
 	columns.allocate();
 	offset[0] = 0;
 	if (hint > 0 && !make_room(hint))
 		throw std::bad_alloc();
 }
 
-PacketStore::~PacketStore()
-{
-	if (room > 0)
-		free(data);
-}
-
 bool PacketStore::make_room(size_t bytes)
 {
+	size_t room = memory != nullptr ? memory->bytes : 0;
 	if (used + bytes <= room)
 		return true;
-	size_t wanted = room * 2 > used + bytes ? room * 2 : used + bytes;
-	auto *larger = (unsigned char *)realloc(data, wanted);
-	if (larger == nullptr)
+	try {
+		auto larger = std::make_unique<Pages>(
+			room * 2 > used + bytes ? room * 2 : used + bytes);
+		if (used > 0)
+			memcpy(larger->data, data, used);
+		memory = std::move(larger);
+	} catch (const std::bad_alloc &) {
 		return false;
-	data = larger;
-	room = wanted;
+	}
+	data = (unsigned char *)memory->data;
 	return true;
 }
 
@@ -126,20 +109,20 @@ int PacketStore::take(const pfring_packet *packets, unsigned count)
 		ifindex[n] = p->if_index;
 		vlan[n] = vlan_of(p, ethernet);
 		direction[n] = !p->rx_direction;
+		queue[n] = (int16_t)(p->queue - 1);
 	}
 	return 0;
 }
 
 ViewStore::ViewStore(size_t capacity, bool ethernet)
-    : packets(std::make_unique<PacketStore>(capacity, 0, ethernet)), ethernet(ethernet),
-      descriptors(capacity)
+    : capacity(capacity), ethernet(ethernet), descriptors(capacity * sizeof(pfring_packet))
 {
 }
 
 pfring_packet *ViewStore::room(unsigned *max)
 {
-	*max = (unsigned)descriptors.size();
-	return descriptors.data();
+	*max = (unsigned)capacity;
+	return (pfring_packet *)(void *)descriptors.data;
 }
 
 /*
@@ -161,6 +144,12 @@ bool ViewStore::one_piece(const pfring_packet *p, unsigned count) const
 
 int ViewStore::take(const pfring_packet *p, unsigned count)
 {
+	/* No more room than it takes: a batch may be kept, and is mostly far from full. */
+	try {
+		packets = std::make_shared<PacketStore>(count, 0, ethernet);
+	} catch (const std::bad_alloc &) {
+		return -ENOMEM;
+	}
 	PacketStore &to = *packets;
 
 	if (!one_piece(p, count)) {
@@ -179,19 +168,21 @@ int ViewStore::take(const pfring_packet *p, unsigned count)
 				     ? vlan_of(&p[i], ethernet)
 				     : 0;
 		to.direction[i] = !p[i].rx_direction;
+		to.queue[i] = (int16_t)(p[i].queue - 1);
 	}
 	to.n = count;
 	to.offset[count] = (int64_t)to.used;
 	return 0;
 }
 
-FlowStore::FlowStore(size_t capacity) : capacity(capacity), ipv6(capacity > 0 ? capacity * 32 : 1)
+FlowStore::FlowStore(size_t capacity) : capacity(capacity), ipv6(capacity * 32, true)
 {
 	pfring_flows &f = flows;
 	f.sz = sizeof(f);
 	columns.add(ts_ns, capacity);
 	columns.add(len, capacity);
 	columns.add(caplen, capacity);
+	columns.add(queue, capacity);
 	columns.add(f.eth_src, capacity);
 	columns.add(f.eth_dst, capacity);
 	columns.add(f.eth_type, capacity);
@@ -227,9 +218,12 @@ int FlowStore::take(const pfring_packet *packets, unsigned count)
 		ts_ns[n + i] = packets[i].ts_ns;
 		len[n + i] = packets[i].len;
 		caplen[n + i] = packets[i].caplen;
+		queue[n + i] = (int16_t)(packets[i].queue - 1);
 	}
 	n += count;
 	n_ipv6 += (size_t)v6;
+	if (v6 > 0)
+		ipv6.soil();
 	return 0;
 }
 
@@ -241,6 +235,9 @@ void FlowStore::parse(const PacketStore &p)
 	memcpy(ts_ns, p.ts_ns, p.n * sizeof(*ts_ns));
 	memcpy(len, p.len, p.n * sizeof(*len));
 	memcpy(caplen, p.caplen, p.n * sizeof(*caplen));
+	memcpy(queue, p.queue, p.n * sizeof(*queue));
 	n = p.n;
 	n_ipv6 = v6 > 0 ? (size_t)v6 : 0;
+	if (v6 > 0)
+		ipv6.soil();
 }

@@ -14,19 +14,7 @@
 #include <vector>
 
 #include "handle.h"
-
-/* Bytes of anonymous memory; zero where nothing was written, and then never touched. */
-class Pages
-{
-      public:
-	explicit Pages(size_t bytes);
-	~Pages();
-	Pages(const Pages &) = delete;
-	Pages &operator=(const Pages &) = delete;
-
-	char *const data;
-	const size_t bytes;
-};
+#include "pages.h"
 
 /* Columns for a number of packets known beforehand, all in one piece of memory. */
 class Columns
@@ -45,7 +33,7 @@ class Columns
 		size_t bytes;
 	};
 	std::vector<Size> sizes;
-	std::unique_ptr<char[]> memory;
+	std::unique_ptr<Pages> memory;
 };
 
 /* Packets copied out of a ring, one behind the other in data. */
@@ -54,7 +42,6 @@ class PacketStore : public PacketSink
       public:
 	/* hint: bytes of data to have room for. */
 	PacketStore(size_t capacity, size_t hint, bool ethernet);
-	~PacketStore() override;
 
 	int take(const pfring_packet *packets, unsigned n) override;
 
@@ -66,6 +53,7 @@ class PacketStore : public PacketSink
 	int32_t *ifindex;
 	uint16_t *vlan;
 	uint8_t *direction; /* 0 in, 1 out */
+	int16_t *queue;	    /* -1: not known */
 	unsigned char *data = nullptr;
 	size_t used = 0;
 
@@ -73,7 +61,7 @@ class PacketStore : public PacketSink
 	bool make_room(size_t bytes);
 
 	Columns columns;
-	size_t room = 0;
+	std::unique_ptr<Pages> memory; /* of data */
 	const bool ethernet;
 };
 
@@ -86,14 +74,16 @@ class ViewStore : public PacketSink
 	pfring_packet *room(unsigned *max) override;
 	int take(const pfring_packet *packets, unsigned n) override;
 
-	std::unique_ptr<PacketStore> packets; /* its data: into the ring, unless copied */
+	/* What was taken; its data: into the ring, unless copied. */
+	std::shared_ptr<PacketStore> packets;
 	bool copied = false;
 
       private:
 	bool one_piece(const pfring_packet *packets, unsigned n) const;
 
+	const size_t capacity;
 	const bool ethernet;
-	std::vector<pfring_packet> descriptors;
+	Pages descriptors;
 };
 
 /* The columns of pfring_flows, and what a packet's descriptor adds. */
@@ -111,6 +101,7 @@ class FlowStore : public PacketSink
 	const size_t capacity;
 	uint64_t *ts_ns;
 	uint32_t *len, *caplen;
+	int16_t *queue;
 	pfring_flows flows = {};
 
       private:

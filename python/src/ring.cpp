@@ -374,6 +374,8 @@ void register_ring(py::module_ &m)
 		.def("send_batch", &ring_send_batch, "frames"_a,
 		     "Send frames with few system calls; how many were taken.")
 		.def("stats", &ring_stats, "The counters since the ring was opened.")
+		.def("lanes", &ring_lanes, "Room, packets and drops of each part of the ring.")
+		.def("details", &ring_details, "How the ring works: clock, filter, copies.")
 		.def("set_filter", &set_filter, "expression"_a,
 		     "Put a pcap-filter(7) expression in force; the old one stays if this fails.")
 		.def(

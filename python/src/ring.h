@@ -65,6 +65,10 @@ template <class F> int ring_call(Ring &ring, F f, const char *cls = nullptr)
 /* Seconds as Python gives them (None: for ever) in nanoseconds; throws ValueError. */
 int64_t timeout_from_python(const pybind11::handle &seconds);
 
+/* ring_inspect.cpp: pfring.Lane of each lane; pfring.Details. */
+pybind11::list ring_lanes(Ring &ring);
+pybind11::object ring_details(Ring &ring);
+
 /* A new reference to an iterator over self (a Ring); nullptr with an error set. */
 PyObject *ring_iterator_new(PyObject *self, Ring *ring);
 /* A new (ts_ns, bytes), or nullptr. Copies the bytes before Python may run anything. */

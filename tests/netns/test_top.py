@@ -29,7 +29,10 @@ def test_piped_it_is_lines_that_a_program_reads(wire: Wire, trace: Trace) -> Non
     ) as top:
         assert top.stdout is not None
         head = top.stdout.readline().rstrip("\n").split("\t")
-        assert head == ["time", "packets/s", "Mbit/s", "dropped", "fill", "protocols", "top host"]
+        assert head == [
+            *("time", "packets/s", "Mbit/s", "dropped", "fill", "protocols", "top host"),
+            *("queues", "lanes"),
+        ]
         busy: list[str] = []
         end = time.monotonic() + PATIENCE
         with Replay(wire, trace.frames[:2000]) as replay:
@@ -42,6 +45,11 @@ def test_piped_it_is_lines_that_a_program_reads(wire: Wire, trace: Trace) -> Non
         assert busy
         assert ":" in busy[5]
         assert float(busy[2]) > 0
+        queues = [entry.split(":") for entry in busy[7].split(",")]
+        assert sum(int(n) for _, n in queues) > 0
+        assert {name for name, _ in queues} == {"?"}  # packet: is not told of queues
+        accepted, dropped = busy[8].split("/")
+        assert (int(accepted) > 0, int(dropped)) == (True, 0)
         top.send_signal(signal.SIGINT)
         assert top.wait(PATIENCE) == 0
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 import pfring
 
-from ..records import Stats
+from ..records import Lane, Stats
 from ..survey import Survey
 from . import FAILED, OK
 from .capture import _say, _Stop
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 _ROWS = 10
+_HEAD = ("time", "packets/s", "Mbit/s", "dropped", "fill", "protocols", "top host", "queues", "lanes")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Moment:
     seconds: float
     drops: int
     stats: Stats
+    lanes: list[Lane]
+    """What each lane has taken and dropped in the interval, and holds now."""
 
     @property
     def rate(self) -> float:
@@ -56,22 +60,40 @@ class Moment:
         return self.stats.queued_bytes / max(1, self.stats.ring_bytes)
 
 
-def _moment(ring: pfring.Ring, stop: _Stop, interval: float, before: Stats) -> Moment:
+def _since(before: list[Lane], now: list[Lane]) -> list[Lane]:
+    """Return what happened in each lane; a ring that is changed over has other lanes at once."""
+    if len(before) != len(now):
+        return now
+    return [
+        n._replace(
+            accepted=n.accepted - b.accepted,
+            dropped=n.dropped - b.dropped,
+            wakeups=n.wakeups - b.wakeups,
+        )
+        for b, n in zip(before, now, strict=True)
+    ]
+
+
+def _moment(
+    ring: pfring.Ring, stop: _Stop, interval: float, before: tuple[Stats, list[Lane]]
+) -> tuple[Moment, tuple[Stats, list[Lane]]]:
     survey, start = Survey(), time.monotonic()
-    stats = before
     while not stop.asked and (left := start + interval - time.monotonic()) > 0:
         for flows in ring.flows(timeout=left):
             survey.add(flows)
             if stop.asked or time.monotonic() >= start + interval:
                 break
-    stats = ring.stats()
+    stats, lanes = ring.stats(), ring.lanes()
     seconds = max(time.monotonic() - start, 1e-3)
-    return Moment(survey, seconds, stats.drop - before.drop, stats)
+    moment = Moment(survey, seconds, stats.drop - before[0].drop, stats, _since(before[1], lanes))
+    return moment, (stats, lanes)
 
 
 def _line(moment: Moment) -> str:
     talkers = moment.survey.talkers.top(1)
     protocols = ",".join(f"{n}:{p}" for n, p, _ in moment.survey.protocols.top(3))
+    queues = ",".join(f"{_queue(q)}:{n}" for q, (n, _) in sorted(moment.survey.queues.items()))
+    lanes = ",".join(f"{lane.accepted}/{lane.dropped}" for lane in moment.lanes)
     return "\t".join(
         [
             time.strftime("%H:%M:%S"),
@@ -81,8 +103,43 @@ def _line(moment: Moment) -> str:
             f"{moment.fill:.3f}",
             protocols or "-",
             talkers[0].address if talkers else "-",
+            queues or "-",
+            lanes or "-",
         ]
     )
+
+
+def _queue(number: int) -> str:
+    return "?" if number < 0 else str(number)
+
+
+def _ring_tables(moment: Moment) -> list[Table]:
+    """Return a row for each receive queue, where they are known, and for each lane of the ring."""
+    from rich.table import Table
+
+    tables = []
+    if any(number >= 0 for number in moment.survey.queues):
+        table = Table("queue", box=None, header_style="bold", min_width=36)
+        table.add_column("packets/s", justify="right")
+        table.add_column("Mbit/s", justify="right")
+        for number, (packets, octets) in sorted(moment.survey.queues.items()):
+            rate = f"{packets / moment.seconds:,.0f}"
+            table.add_row(_queue(number), rate, f"{octets * 8 / moment.seconds / 1e6:,.3f}")
+        tables.append(table)
+    if moment.lanes:
+        table = Table("lane", box=None, header_style="bold", min_width=36)
+        for name in ("packets/s", "dropped", "full"):
+            table.add_column(name, justify="right")
+        for number, lane in enumerate(moment.lanes):
+            dropped = f"{lane.dropped:,}"
+            table.add_row(
+                str(number),
+                f"{lane.accepted / moment.seconds:,.0f}",
+                f"[bold red]{dropped}" if lane.dropped else dropped,
+                f"{lane.queued / max(1, lane.bytes):.0%}",
+            )
+        tables.append(table)
+    return tables
 
 
 def _screen(ring: pfring.Ring, moment: Moment) -> RenderableType:
@@ -106,16 +163,19 @@ def _screen(ring: pfring.Ring, moment: Moment) -> RenderableType:
             rate = f"{packets / moment.seconds:,.0f}"
             table.add_row(name, rate, f"{octets * 8 / moment.seconds / 1e6:,.3f}")
         tables.append(table)
-    return Group(head, Text(""), Columns(tables, padding=(0, 4)), Text("\nCtrl-C ends", "dim"))
+    rows = [Columns(tables, padding=(0, 4)), Text("")]
+    if below := _ring_tables(moment):
+        rows += [Columns(below, padding=(0, 4)), Text("")]
+    return Group(head, Text(""), *rows, Text("Ctrl-C ends", "dim"))
 
 
 def _watch(ring: pfring.Ring, options: Options, stop: _Stop) -> None:
-    stats, done = ring.stats(), 0
+    before, done = (ring.stats(), ring.lanes()), 0
     if not sys.stdout.isatty():
-        print("time\tpackets/s\tMbit/s\tdropped\tfill\tprotocols\ttop host", flush=True)
+        print("\t".join(_HEAD), flush=True)
         while not stop.asked and done != options.count:
-            moment = _moment(ring, stop, options.interval, stats)
-            stats, done = moment.stats, done + 1
+            moment, before = _moment(ring, stop, options.interval, before)
+            done += 1
             print(_line(moment), flush=True)
         return
     from rich.console import Console
@@ -123,8 +183,8 @@ def _watch(ring: pfring.Ring, options: Options, stop: _Stop) -> None:
 
     with Live(console=Console(), screen=True, auto_refresh=False) as live:
         while not stop.asked and done != options.count:
-            moment = _moment(ring, stop, options.interval, stats)
-            stats, done = moment.stats, done + 1
+            moment, before = _moment(ring, stop, options.interval, before)
+            done += 1
             live.update(_screen(ring, moment), refresh=True)
 
 
