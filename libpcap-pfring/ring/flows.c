@@ -27,6 +27,9 @@
 /* Packets done together: a few vectors wide, and all of a block stays in the first cache. */
 #define LANES 64
 
+/* Packets for the general parser that are collected before it is called. */
+#define LATE (4 * LANES)
+
 /* From the Ethernet header to the flags of TCP, with a tag: what gather() reads. */
 #define NEEDED (ETH_HLEN + 4 + 20 + 14)
 
@@ -292,44 +295,67 @@ inline_always u_int32_t caplen_of(const struct source *s, size_t i)
 	return s->packets ? s->packets[i].caplen : s->caplen[i];
 }
 
-/* Up to LANES packets from number i on. Returns how many are IPv6. */
-inline_always u_int parse_block(struct block *b, const struct source *s, size_t i, u_int n,
-				const struct pfring_flows *f, size_t at)
+/* Packets that are not plain IPv4: numbers from the same start as those of the columns. */
+struct late {
+	u_int n;
+	u_int32_t which[LATE];
+};
+
+/*
+ * What the blocks left over, many at a time: to go from vectors to plain code
+ * and back costs hundreds of cycles. Returns how many are IPv6.
+ */
+static __attribute__((noinline)) u_int parse_late(struct late *late, const struct source *s,
+						  const struct pfring_flows *f, size_t at)
 {
 	u_int v6 = 0;
 
+	for (u_int k = 0; k < late->n; k++) {
+		size_t i = late->which[k];
+		const u_char *p = data_of(s, i);
+		u_int32_t caplen = caplen_of(s, i);
+
+		if (caplen >= NEEDED && quick_ipv6(p, caplen, f, at + i))
+			v6++;
+		else
+			v6 += slow(p, caplen, f, at + i);
+	}
+	late->n = 0;
+	return v6;
+}
+
+/* Up to LANES packets from number i on. */
+inline_always void parse_block(struct block *b, const struct source *s, size_t i, size_t all,
+			       const struct pfring_flows *f, size_t at, struct late *late)
+{
+	u_int n = (u_int)min_val(all - i, (size_t)LANES);
+
 	for (u_int k = 0; k < n; k++) {
-		__builtin_prefetch(data_of(s, i + (k + AHEAD < n ? k + AHEAD : k)) + ETH_HLEN);
+		__builtin_prefetch(data_of(s, min_val(i + k + AHEAD, all - 1)) + ETH_HLEN);
 		gather(b, k, data_of(s, i + k), caplen_of(s, i + k));
 	}
 	work_out(b);
-	store(b, n, f, at);
+	store(b, n, f, at + i);
 	for (u_int k = 0; k < n; k++) {
-		const u_char *p;
-		u_int32_t caplen;
-
-		if (b->ok[k])
-			continue;
-		p = data_of(s, i + k);
-		caplen = caplen_of(s, i + k);
-		if (caplen >= NEEDED && quick_ipv6(p, caplen, f, at + k))
-			v6++;
-		else
-			v6 += slow(p, caplen, f, at + k);
+		late->which[late->n] = (u_int32_t)(i + k);
+		late->n += !b->ok[k];
 	}
-	return v6;
 }
 
 inline_always u_int parse_all(const struct source *s, size_t n, const struct pfring_flows *f,
 			      size_t at)
 {
+	struct late late = {.n = 0};
 	struct block b;
 	u_int v6 = 0;
 
 	memset(&b, 0, sizeof(b)); /* the last block's unused lanes are worked out too */
-	for (size_t i = 0; i < n; i += LANES)
-		v6 += parse_block(&b, s, i, (u_int)min_val(n - i, (size_t)LANES), f, at + i);
-	return v6;
+	for (size_t i = 0; i < n; i += LANES) {
+		parse_block(&b, s, i, n, f, at, &late);
+		if (late.n > LATE - LANES - 1)
+			v6 += parse_late(&late, s, f, at);
+	}
+	return late.n ? v6 + parse_late(&late, s, f, at) : v6;
 }
 
 typedef u_int parse_fn(const struct source *, size_t, const struct pfring_flows *, size_t);

@@ -307,11 +307,9 @@ FlowBatch parse_flows(const PacketBatch &b)
 	if (!b.ethernet)
 		throw_error_text(-EOPNOTSUPP, "flows are parsed from Ethernet frames only",
 				 "NotSupported");
-	auto flows = std::make_shared<FlowStore>(b.store->n);
 	std::shared_ptr<void> owner = owner_of(b);
 	py::gil_scoped_release release;
-	flows->parse(*b.store);
-	return {flows};
+	return {std::make_shared<FlowStore>(*b.store)};
 }
 
 PacketBatch copy_packets(const PacketBatch &b)

@@ -21,7 +21,7 @@ void Columns::allocate()
 	size_t total = 0;
 	for (const Size &s : sizes)
 		total += (s.bytes + LINE - 1) / LINE * LINE + STAGGER;
-	memory = std::make_unique<Pages>(total);
+	memory = std::make_shared<Pages>(total);
 	auto at = (uintptr_t)memory->data; /* a page's beginning, so a line's */
 	for (const Size &s : sizes) {
 		*s.column = (void *)at;
@@ -177,12 +177,30 @@ int ViewStore::take(const pfring_packet *p, unsigned count)
 
 FlowStore::FlowStore(size_t capacity) : capacity(capacity), ipv6(capacity * 32, true)
 {
-	pfring_flows &f = flows;
-	f.sz = sizeof(f);
 	columns.add(ts_ns, capacity);
 	columns.add(len, capacity);
 	columns.add(caplen, capacity);
 	columns.add(queue, capacity);
+	allocate();
+}
+
+FlowStore::FlowStore(const PacketStore &p)
+    : n(p.n), capacity(p.n), ts_ns(p.ts_ns), len(p.len), caplen(p.caplen), queue(p.queue),
+      shared(p.columns_memory()), ipv6(p.n * 32, true)
+{
+	static_assert(sizeof(*p.offset) == sizeof(u_int64_t), "an offset is never negative");
+	allocate();
+	int v6 = pfring_parse_flows_in(p.data, (const u_int64_t *)p.offset, p.caplen, (u_int)p.n,
+				       &flows, 0);
+	n_ipv6 = v6 > 0 ? (size_t)v6 : 0;
+	if (v6 > 0)
+		ipv6.soil();
+}
+
+void FlowStore::allocate()
+{
+	pfring_flows &f = flows;
+	f.sz = sizeof(f);
 	columns.add(f.eth_src, capacity);
 	columns.add(f.eth_dst, capacity);
 	columns.add(f.eth_type, capacity);
@@ -225,19 +243,4 @@ int FlowStore::take(const pfring_packet *packets, unsigned count)
 	if (v6 > 0)
 		ipv6.soil();
 	return 0;
-}
-
-void FlowStore::parse(const PacketStore &p)
-{
-	static_assert(sizeof(*p.offset) == sizeof(u_int64_t), "an offset is never negative");
-	int v6 = pfring_parse_flows_in(p.data, (const u_int64_t *)p.offset, p.caplen, (u_int)p.n,
-				       &flows, 0);
-	memcpy(ts_ns, p.ts_ns, p.n * sizeof(*ts_ns));
-	memcpy(len, p.len, p.n * sizeof(*len));
-	memcpy(caplen, p.caplen, p.n * sizeof(*caplen));
-	memcpy(queue, p.queue, p.n * sizeof(*queue));
-	n = p.n;
-	n_ipv6 = v6 > 0 ? (size_t)v6 : 0;
-	if (v6 > 0)
-		ipv6.soil();
 }

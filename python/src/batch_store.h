@@ -27,13 +27,14 @@ class Columns
 	}
 	void allocate();
 
+	std::shared_ptr<Pages> memory; /* may outlive this, for who uses a column */
+
       private:
 	struct Size {
 		void **column;
 		size_t bytes;
 	};
 	std::vector<Size> sizes;
-	std::unique_ptr<Pages> memory;
 };
 
 /* Packets copied out of a ring, one behind the other in data. */
@@ -44,6 +45,11 @@ class PacketStore : public PacketSink
 	PacketStore(size_t capacity, size_t hint, bool ethernet);
 
 	int take(const pfring_packet *packets, unsigned n) override;
+	/* What the columns lie in; data lies elsewhere. */
+	std::shared_ptr<Pages> columns_memory() const
+	{
+		return columns.memory;
+	}
 
 	size_t n = 0;
 	const size_t capacity;
@@ -91,11 +97,11 @@ class FlowStore : public PacketSink
 {
       public:
 	explicit FlowStore(size_t capacity);
+	/* Parses what a PacketStore holds, and shares its columns. */
+	explicit FlowStore(const PacketStore &packets);
 
 	/* Parses without keeping a byte. */
 	int take(const pfring_packet *packets, unsigned n) override;
-	/* Parses what a PacketStore holds. */
-	void parse(const PacketStore &packets);
 
 	size_t n = 0, n_ipv6 = 0;
 	const size_t capacity;
@@ -105,7 +111,10 @@ class FlowStore : public PacketSink
 	pfring_flows flows = {};
 
       private:
+	void allocate();
+
 	Columns columns;
+	std::shared_ptr<Pages> shared; /* what ts_ns, len, caplen and queue lie in, if not ours */
 	Pages ipv6;
 };
 
