@@ -66,8 +66,8 @@ bool PacketStore::make_room(size_t bytes)
 	if (used + bytes <= room)
 		return true;
 	try {
-		auto larger = std::make_unique<Pages>(
-			room * 2 > used + bytes ? room * 2 : used + bytes);
+		auto larger =
+			std::make_unique<Pages>(room * 2 > used + bytes ? room * 2 : used + bytes);
 		if (used > 0)
 			memcpy(larger->data, data, used);
 		memory = std::move(larger);

@@ -4,8 +4,8 @@
  *
  * Only of plain frames: Ethernet, up to two VLAN tags, ARP, IPv4, IPv6, TCP and
  * UDP whose payload no dissector is bound to, and EtherTypes that none is bound
- * to. Of any other frame the answer is "not known", and scapy itself dissects it. What scapy is configured to do
- * with types, protocols and ports comes in Tables, which pfring/scapy/model.py
+ * to. Of any other frame the answer is "not known", and scapy itself dissects it. What scapy is
+ * configured to do with types, protocols and ports comes in Tables, which pfring/scapy/model.py
  * reads from scapy's own classes. Pure functions; any thread.
  */
 #ifndef PFRING_PY_SCAPY_WALK_H
@@ -36,7 +36,8 @@ struct WalkTables {
 		LayerKind after[3]; /* behind ETHER, DOT1Q, DOT1AD */
 	};
 	EtherType ether[5];
-	std::bitset<65536> bound[3]; /* other types that somebody may be bound to, behind the same */
+	std::bitset<65536>
+		bound[3];      /* other types that somebody may be bound to, behind the same */
 	LayerKind ip4[2][256]; /* [not the first fragment][protocol] */
 	LayerKind ip6[256];
 	std::bitset<65536> tcp_ports, udp_ports; /* somebody may be bound to it, on either side */

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _ROWS = 10
-_HEAD = ("time", "packets/s", "Mbit/s", "dropped", "fill", "protocols", "top host", "queues", "lanes")
+_HEAD = (
+    "time",
+    "packets/s",
+    "Mbit/s",
+    "dropped",
+    "fill",
+    "protocols",
+    "top host",
+    "queues",
+    "lanes",
+)
 
 
 @dataclass(frozen=True)
@@ -163,10 +173,10 @@ def _screen(ring: pfring.Ring, moment: Moment) -> RenderableType:
             rate = f"{packets / moment.seconds:,.0f}"
             table.add_row(name, rate, f"{octets * 8 / moment.seconds / 1e6:,.3f}")
         tables.append(table)
-    rows = [Columns(tables, padding=(0, 4)), Text("")]
+    parts: list[RenderableType] = [Columns(tables, padding=(0, 4)), Text("")]
     if below := _ring_tables(moment):
-        rows += [Columns(below, padding=(0, 4)), Text("")]
-    return Group(head, Text(""), *rows, Text("Ctrl-C ends", "dim"))
+        parts += [Columns(below, padding=(0, 4)), Text("")]
+    return Group(head, Text(""), *parts, Text("Ctrl-C ends", "dim"))
 
 
 def _watch(ring: pfring.Ring, options: Options, stop: _Stop) -> None:
