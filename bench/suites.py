@@ -102,6 +102,13 @@ def _c_rate() -> Bench:
     return Bench("c-rate", "Highest rate without loss", LosslessRate(), modes, cases, goals)
 
 
+def _python_rate() -> Bench:
+    modes = [m.pcapy_ng("loop"), *(m.pcapy_ours("loop", b) for b in ("packet", "bpf"))]
+    modes += [m.ring("iter", b) for b in ("packet", "bpf")]
+    title = "Highest rate without loss in Python"
+    return Bench("python-rate", title, LosslessRate(), modes, [Case(60), Case(1514)])
+
+
 def _bpf_added() -> Bench:
     modes = [m.none(), m.libpcap(), m.libpcap(262144), m.ours("packet"), m.ours("bpf"), m.coarse()]
     # Large frames at a rate that every reader can follow: what is lost costs less to capture.
@@ -393,6 +400,7 @@ def catalogue() -> dict[str, Bench]:
     benches = [
         _c_count(),
         _c_rate(),
+        _python_rate(),
         _bpf_added(),
         _bpf_two_cores(),
         _bpf_tcp(),
