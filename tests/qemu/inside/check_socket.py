@@ -146,7 +146,7 @@ def test_values_out_of_range_are_refused(option: int, value: int) -> None:
 
 def test_unknown_options_and_levels_are_refused() -> None:
     with Ring("lo") as ring:
-        assert refused(errno.ENOPROTOOPT, ring.set, 102, 1)
+        assert refused(errno.ENOPROTOOPT, ring.set, 101, 1)
         assert refused(errno.ENOPROTOOPT, ring.set, 9999, 1)
         assert refused(errno.ENOPROTOOPT, ring.get, 9999, 4)
         assert refused(errno.ENOPROTOOPT, ring.sock.setsockopt, 263, SAMPLING, 1)
