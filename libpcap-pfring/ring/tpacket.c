@@ -281,6 +281,12 @@ static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char
 		p->caplen = r->opt.caplen;
 }
 
+/* Until when a block may be open that holds packets from before refilter_ns; twice the most. */
+static u_int64_t open_until(const struct pfri_tp3 *t)
+{
+	return t->refilter_ns + 4 * (u_int64_t)t->retire_ms * 1000000u;
+}
+
 int pfri_tp3_recv(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t,
 		  struct pfring_packet *pkt, u_int max)
 {
@@ -292,7 +298,7 @@ int pfri_tp3_recv(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t,
 
 		pfri_tp3_release(t);
 		if (!(status(t, t->cur) & TP_STATUS_USER)) {
-			if (t->refilter_ns && pfri_clock_ns(CLOCK_REALTIME) > t->refilter_ns) {
+			if (t->refilter_ns && pfri_clock_ns(CLOCK_REALTIME) > open_until(t)) {
 				t->refilter_ns = 0;
 				if (r->refilter == PFRI_REFILTER_QUEUED)
 					r->refilter = PFRI_REFILTER_NONE;

@@ -232,6 +232,17 @@ def a_filter_set_in_a_callback_decides_from_there_on(pcapy: Pcapy, feed: Feed) -
 
 
 @same
+def a_filter_set_also_tests_what_the_kernel_still_holds_back(pcapy: Pcapy, feed: Feed) -> Any:
+    reader = pcapy.open_live(feed.backend + Wire.CAPTURE, 65535, 1, 1000)
+    feed.send(0, 40)  # into a block that the kernel keeps for up to 2 s
+    reader.setfilter("tcp")
+    time.sleep(0.3)
+    early = rest(reader)  # most likely nothing: a look at the ring while the block is open
+    time.sleep(2)
+    return early + rest(reader)
+
+
+@same
 def directions_are_told_apart(pcapy: Pcapy, feed: Feed) -> Any:
     out = []
     for direction in (pcapy.PCAP_D_INOUT, pcapy.PCAP_D_IN, pcapy.PCAP_D_OUT):
