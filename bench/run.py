@@ -20,6 +20,7 @@ from pathlib import Path
 
 from experiments import verify
 from lab import Lab, Unavailable
+from pfring.lab.netns import hear_control_c
 from records import Log, Result, load
 from report import PAGE, terminal, write_page
 from rich.console import Console
@@ -84,6 +85,7 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("--repetitions", type=int, help="instead of 9 (or 3)")
     a = p.parse_args(argv)
     console = Console()
+    hear_control_c()
 
     if a.what == ["list"]:
         for bench in benches.values():

@@ -20,9 +20,7 @@ from pfring.lab.trace import Trace, mixed_trace
 
 @pytest.fixture(scope="session", autouse=True)
 def _control_c_is_heard() -> None:
-    """A shell's background job ignores SIGINT, and so would the programs that tests interrupt."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    netns.hear_control_c()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,6 +37,17 @@ def test_the_demo_balances_its_books() -> None:
     assert words["backend"] in {"packet", "bpf", "pfring"}
 
 
+def test_the_demo_ends_well_as_a_background_job_that_ignores_control_c() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND, "--packets", "1000"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_demo_takes_a_filter_of_ones_own() -> None:
     done = run("--packets", "2000", "--rate", "20000", "vlan", "and", "vlan")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ import sys
 
 from rich.console import Console
 
-from ..lab.netns import LabError
+from ..lab.netns import LabError, hear_control_c
 from .play import FILTER, play
 from .view import View, table
 
@@ -31,6 +31,7 @@ def show(expression: str | None, packets: int, rate: float) -> int:
     if os.geteuid() != 0:
         console.print(f"[red]✗[/] {become_root()}")
         return 1
+    hear_control_c()
     try:
         with View(console, expression, packets) as view:
             result = play(view, expression, packets, rate)

@@ -17,6 +17,7 @@ import contextlib
 import ctypes
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class LabError(RuntimeError):
     """The lab could not be set up; the text says what failed and what to do."""
+
+
+def hear_control_c() -> None:
+    """Let the programs that we start be interrupted, also when a shell made us a background job.
+
+    Such a job ignores SIGINT and hands that down; a signal that is caught starts anew with its
+    default action in a new program (POSIX, execve).
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _ip(*args: str, stdin: str | None = None) -> None:
