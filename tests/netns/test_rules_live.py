@@ -100,11 +100,7 @@ def check(wire: Wire, backend: str, seed: int, caplen: int, **options: object) -
         send(wire, [p.frame for p in packets])
         got = take(ring, len(packets))
         assert got == [frame[: caplen or None] for frame in wanted]
-        for rule in setup.wild:
-            assert ring.wild_counts(rule.rule_id) == model.wild_counts[rule.rule_id], rule
-        for flow in setup.flows:
-            if flow.key in model.flow_counts:
-                assert ring.flow_counts(flow) == model.flow_counts[flow.key], flow
+        ring.assert_counts(setup, model)
         stats = ring.stats()
         assert (stats.recv, stats.drop, stats.delivered) == (len(wanted), 0, len(wanted))
         assert stats.filtered_user == model.refused

@@ -36,14 +36,7 @@ def test_rules_do_what_the_model_says(seed: int, tmp_path: Path) -> None:
     try:
         ring.set_up(setup)
         assert ring.rest() == wanted
-        for rule in setup.wild:
-            assert ring.wild_counts(rule.rule_id) == model.wild_counts[rule.rule_id], rule
-        for flow in setup.flows:
-            if flow.key in model.flow_counts:
-                assert ring.flow_counts(flow) == model.flow_counts[flow.key], flow
-            else:
-                with pytest.raises(FileNotFoundError):
-                    ring.flow_counts(flow)
+        ring.assert_counts(setup, model)
         stats = ring.stats()
         assert (stats.recv, stats.delivered) == (len(wanted), len(wanted))
         assert stats.filtered_user == model.refused == len(packets) - len(wanted)

@@ -12,7 +12,7 @@ import ctypes as c
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.rule_model import IPV6, Counts, Flow, Rule, Setup
+from support.rule_model import IPV6, Counts, Flow, Model, Rule, Setup
 
 
 class _Addr(c.Structure):
@@ -260,6 +260,20 @@ class RuleRing:
             "pfring_get_hash_filtering_rule_stats", c.byref(rule), c.byref(stats), c.byref(length)
         )
         return Counts(stats.match, stats.filtered, stats.match_forward)
+
+    def assert_counts(self, setup: Setup, model: Model) -> None:
+        """What every rule counted is what the model says; a flow that was removed has nothing."""
+        for rule in setup.wild:
+            found = self.wild_counts(rule.rule_id)
+            wanted = model.wild_counts[rule.rule_id]
+            assert found == wanted, f"{rule}: {found}, not {wanted}"
+        for flow in setup.flows:
+            try:
+                of_flow: Counts | None = self.flow_counts(flow)
+            except FileNotFoundError:
+                of_flow = None
+            expected = model.flow_counts.get(flow.key)
+            assert of_flow == expected, f"{flow}: {of_flow}, not {expected}"
 
     def stats(self) -> Stats64:
         stats = Stats64(sz=c.sizeof(Stats64))

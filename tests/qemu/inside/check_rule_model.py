@@ -62,14 +62,7 @@ def one_round(devices: tuple[str, str, str, str], seed: int, caplen: int) -> tup
         send(v0, *(p.frame for p in packets))
         got = take(ring, lambda: (s := ring.stats()).delivered + s.filtered_user >= len(packets))
         assert got == [frame[: caplen or None] for frame in wanted]
-        for rule in setup.wild:
-            assert ring.wild_counts(rule.rule_id) == model.wild_counts[rule.rule_id], rule
-        for flow in setup.flows:
-            if flow.key in model.flow_counts:
-                assert ring.flow_counts(flow) == model.flow_counts[flow.key], flow
-            else:
-                with pytest.raises(FileNotFoundError):
-                    ring.flow_counts(flow)
+        ring.assert_counts(setup, model)
         stats = ring.stats()
         assert (stats.recv, stats.drop, stats.delivered) == (len(wanted), 0, len(wanted))
         assert stats.filtered_user == model.refused == len(packets) - len(wanted)
