@@ -4,8 +4,10 @@
  */
 #include "common.h"
 
+static bool verbose;
+
 static const struct tool_option options[] = {
-	{'v', "verbose", NULL, "also address, speed, MTU and where it is plugged in"},
+	TOOL_TRUE('v', "verbose", "also address, speed, MTU and where it is plugged in", &verbose),
 	{0},
 };
 
@@ -31,12 +33,10 @@ static void details(const pfring_if_t *dev)
 
 int main(int argc, char **argv)
 {
-	bool verbose = false;
 	pfring_if_t *all;
 	u_int n = 0;
 
-	while (tool_next(&tool, argc, argv) != -1)
-		verbose = true;
+	tool_options(&tool, argc, argv);
 	all = pfring_findalldevs();
 	if (!all)
 		tool_die(&tool, "%s", pfring_last_error());

@@ -3,166 +3,13 @@
  * common.c - see common.h. The numbers' texts are kept in a few static
  * buffers: one thread prints.
  */
-#include <getopt.h>
-#include <sched.h>
 #include <stdarg.h>
 
 #include "common.h"
 
-#define MAX_OPTIONS 40
-
 volatile sig_atomic_t tool_stopped;
 static pfring *stop_ring;
 static void (*stop_wake)(void);
-
-static void complain(const struct tool *tool, const char *fmt, va_list ap)
-{
-	fprintf(stderr, "%s: ", tool->name);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-}
-
-void tool_usage(const struct tool *tool, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	complain(tool, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "%s: --help lists the options\n", tool->name);
-	exit(2);
-}
-
-void tool_die(const struct tool *tool, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	complain(tool, fmt, ap);
-	va_end(ap);
-	exit(1);
-}
-
-static void help(const struct tool *tool)
-{
-	printf("%s - %s\n\nusage: %s [OPTION]...%s%s\n\n", tool->name, tool->summary, tool->name,
-	       tool->operands ? " " : "", tool->operands ? tool->operands : "");
-	for (const struct tool_option *o = tool->options; o->letter; o++) {
-		char left[64];
-
-		snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name,
-			 o->value ? " " : "", o->value ? o->value : "");
-		printf("  %-28s %s\n", left, o->help);
-	}
-	printf("  %-28s %s\n", "-h, --help", "this text");
-	if (tool->note)
-		printf("\n%s\n", tool->note);
-	exit(0);
-}
-
-int tool_next(const struct tool *tool, int argc, char **argv)
-{
-	struct option names[MAX_OPTIONS + 2] = {{0}};
-	char letters[2 * MAX_OPTIONS + 4] = ":h";
-	size_t n = 0, at = 2;
-	int c;
-
-	for (const struct tool_option *o = tool->options; o->letter && n < MAX_OPTIONS; o++) {
-		names[n++] = (struct option){o->name, o->value != NULL, NULL, o->letter};
-		letters[at++] = o->letter;
-		if (o->value)
-			letters[at++] = ':';
-	}
-	names[n] = (struct option){"help", no_argument, NULL, 'h'};
-	opterr = 0;
-	c = getopt_long(argc, argv, letters, names, NULL);
-	if (c == 'h')
-		help(tool);
-	if (c == ':')
-		tool_usage(tool, "%s wants a value", argv[optind - 1]);
-	if (c == '?' && optopt)
-		tool_usage(tool, "there is no option -%c", optopt);
-	if (c == '?')
-		tool_usage(tool, "there is no option %s", argv[optind - 1]);
-	if (c == -1 && optind < argc && !tool->operands)
-		tool_usage(tool, "what is \"%s\" for?", argv[optind]);
-	return c;
-}
-
-unsigned long long tool_number(const struct tool *tool, const char *what, unsigned long long min,
-			       unsigned long long max)
-{
-	unsigned long long v;
-	char *end;
-
-	errno = 0;
-	v = strtoull(optarg, &end, 0);
-	if (errno || end == optarg || *end || strchr(optarg, '-') || v < min || v > max)
-		tool_usage(tool, "%s is a number from %llu to %llu, not \"%s\"", what, min, max,
-			   optarg);
-	return v;
-}
-
-double tool_real(const struct tool *tool, const char *what, double min, double max)
-{
-	char *end;
-	double v = strtod(optarg, &end);
-
-	if (end == optarg || *end || !(v >= min && v <= max))
-		tool_usage(tool, "%s is a number from %g to %g, not \"%s\"", what, min, max,
-			   optarg);
-	return v;
-}
-
-void tool_mac(const struct tool *tool, const char *text, u_char mac[6])
-{
-	u_int b[6];
-	char rest;
-
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		   &rest) != 6)
-		tool_usage(tool, "\"%s\" is no MAC address (02:00:00:00:00:01)", text);
-	for (int i = 0; i < 6; i++)
-		mac[i] = (u_char)b[i];
-}
-
-packet_direction tool_direction(const struct tool *tool)
-{
-	/* Numbers as PF_RING's programs take them: 0 both, 1 received, 2 sent. */
-	return (packet_direction)tool_number(tool, "a direction", 0, 2);
-}
-
-cluster_type tool_cluster_type(const struct tool *tool)
-{
-	static const char *const names[] = {
-		[cluster_per_flow] = "6-tuple",
-		[cluster_round_robin] = "round-robin",
-		[cluster_per_flow_2_tuple] = "2-tuple",
-		[cluster_per_flow_4_tuple] = "4-tuple",
-		[cluster_per_flow_5_tuple] = "5-tuple",
-		[cluster_per_flow_tcp_5_tuple] = "tcp-5-tuple",
-		[cluster_per_inner_flow] = "inner-6-tuple",
-		[cluster_per_inner_flow_2_tuple] = "inner-2-tuple",
-		[cluster_per_inner_flow_4_tuple] = "inner-4-tuple",
-		[cluster_per_inner_flow_5_tuple] = "inner-5-tuple",
-		[cluster_per_inner_flow_tcp_5_tuple] = "inner-tcp-5-tuple",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(optarg, names[i]))
-			return (cluster_type)i;
-	return (cluster_type)tool_number(tool, "a cluster type", 0, MAX_CLUSTER_TYPE_ID);
-}
-
-void tool_pin(const struct tool *tool, unsigned core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		tool_die(tool, "cannot run on CPU %u: %s", core, strerror(errno));
-}
 
 void tool_check(const struct tool *tool, int rc)
 {
@@ -170,17 +17,24 @@ void tool_check(const struct tool *tool, int rc)
 		tool_die(tool, "%s", pfring_last_error());
 }
 
-pfring *tool_open(const struct tool *tool, const char *device, u_int32_t caplen, u_int32_t flags)
+pfring *tool_open_opts(const struct tool *tool, const char *device,
+		       const struct pfring_open_options *o)
 {
 	pfring *ring;
 
-	if (!device)
-		tool_usage(tool, "no device was given (-i); alldevs lists them");
-	ring = pfring_open(device, caplen, flags);
+	tool_need_device(tool, device);
+	ring = pfring_open_opts(device, o);
 	if (!ring)
 		tool_die(tool, "%s", pfring_last_error());
 	pfring_set_application_name(ring, tool->name);
 	return ring;
+}
+
+pfring *tool_open(const struct tool *tool, const char *device, u_int32_t caplen, u_int32_t flags)
+{
+	struct pfring_open_options o = {.sz = sizeof(o), .caplen = caplen, .flags = flags};
+
+	return tool_open_opts(tool, device, &o);
 }
 
 void tool_enable(const struct tool *tool, pfring *ring)
@@ -195,7 +49,17 @@ void tool_banner(pfring *ring)
 
 	pfring_version(ring, &v);
 	printf("Using PF_RING v.%u.%u.%u\n", v >> 16 & 255, v >> 8 & 255, v & 255);
-	printf("Capture path: %s%s%s\n", backend, why && why[0] ? ": " : "", why ? why : "");
+	tool_say("Capture path: %s%s%s", backend, why && why[0] ? ": " : "", why ? why : "");
+}
+
+void tool_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
 	fflush(stdout);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * common.h - what the example programs share: options and --help, numbers,
- * signals, the clock of the statistics, and the lines that PF_RING's guide
- * shows (chapter 6.3).
+ * common.h - what the example programs share beside their options (options.h):
+ * opening a ring, signals, the clock of the statistics, and the lines that
+ * PF_RING's guide shows (chapter 6.3).
  *
  * One thread, except where said. Exit codes of every tool: 0 done, 1 it failed
  * (the reason is on standard error), 2 wrong options.
@@ -12,55 +12,23 @@
 
 #include <signal.h>
 
-#include <pfring.h>
+#include "options.h"
 
 #define TOOL_BATCH 256
 /* What a frame takes on the wire beside its bytes: preamble 8, checksum 4, gap 12. */
 #define TOOL_OVERHEAD 24
 
-struct tool_option {
-	char letter;
-	const char *name;  /* long name, without dashes */
-	const char *value; /* what it takes, as --help shows it; NULL: nothing */
-	const char *help;
-};
-
-struct tool {
-	const char *name;
-	const char *summary;
-	const struct tool_option *options; /* the last one is zeroed */
-	const char *operands;		   /* as the usage line shows them, or NULL */
-	const char *note;		   /* more for --help, or NULL */
-};
-
-/*
- * The next option's letter, its value in optarg; -1 behind the last. --help
- * prints and exits 0, a wrong option says so and exits 2. Operands without
- * tool.operands are wrong as well.
- */
-int tool_next(const struct tool *tool, int argc, char **argv);
-/* Ends the program with 2 or 1 and a line on standard error. */
-void tool_usage(const struct tool *tool, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
-void tool_die(const struct tool *tool, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
-/* optarg as a number of this range, else tool_usage(). */
-unsigned long long tool_number(const struct tool *tool, const char *what, unsigned long long min,
-			       unsigned long long max);
-double tool_real(const struct tool *tool, const char *what, double min, double max);
-void tool_mac(const struct tool *tool, const char *text, u_char mac[6]);
-packet_direction tool_direction(const struct tool *tool);
-cluster_type tool_cluster_type(const struct tool *tool);
-/* Keeps the calling thread on one CPU. */
-void tool_pin(const struct tool *tool, unsigned core);
-
 /* Opens and names a ring, or ends the program; it is not enabled yet. */
+pfring *tool_open_opts(const struct tool *tool, const char *device,
+		       const struct pfring_open_options *o);
 pfring *tool_open(const struct tool *tool, const char *device, u_int32_t caplen, u_int32_t flags);
 /* Ends the program if rc is negative: what failed is in pfring_last_error(). */
 void tool_check(const struct tool *tool, int rc);
 void tool_enable(const struct tool *tool, pfring *ring);
 /* "Using PF_RING v.5.4.4" and the path taken. */
 void tool_banner(pfring *ring);
+/* A line, at once. */
+void tool_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Set by SIGINT, SIGTERM and SIGHUP. */
 extern volatile sig_atomic_t tool_stopped;

@@ -4,6 +4,40 @@
 
 #define COPY_BYTES 2048 /* longer frames than this are not bounced: no adapter sends them */
 
+void direction_open(const struct tool *tool, struct direction *d, const char *filter,
+		    u_int16_t watermark)
+{
+	d->in = tool_open(tool, d->from, MAX_CAPLEN, PF_RING_PROMISC);
+	d->out = tool_open(tool, d->to, 64, 0);
+	tool_check(tool, pfring_set_direction(d->in, rx_only_direction));
+	tool_check(tool, pfring_set_socket_mode(d->in, recv_only_mode));
+	tool_check(tool, pfring_set_socket_mode(d->out, send_only_mode));
+	tool_check(tool, pfring_set_poll_watermark(d->in, watermark));
+	if (filter)
+		tool_check(tool, pfring_set_bpf_filter(d->in, filter));
+	if (d->swap_macs) {
+		d->copy = malloc((size_t)TOOL_BATCH * COPY_BYTES);
+		if (!d->copy)
+			tool_die(tool, "no memory for a batch");
+	}
+}
+
+void direction_enable(const struct tool *tool, struct direction *d)
+{
+	tool_enable(tool, d->out);
+	tool_enable(tool, d->in);
+}
+
+void direction_print(const struct direction *d)
+{
+	pfring_stat st = {0};
+
+	pfring_stats(d->in, &st);
+	tool_say("[%llu pkts rcvd][%llu pkts dropped][%llu pkts sent][%llu pkts refused]",
+		 (unsigned long long)d->received.packets, (unsigned long long)st.drop,
+		 (unsigned long long)d->sent, (unsigned long long)d->refused);
+}
+
 static const void *frame_of(struct direction *d, const struct pfring_packet *p, u_int i)
 {
 	u_char *c = d->copy + (size_t)i * COPY_BYTES;
@@ -40,19 +74,19 @@ static int send_all(struct direction *d, struct iovec *frames, u_int n)
 	return 0;
 }
 
-int forward(struct direction *d, int wait_ms)
+int direction_forward(struct direction *d, int wait_ms)
 {
 	struct pfring_packet packets[TOOL_BATCH];
 	struct iovec frames[TOOL_BATCH];
+	u_int64_t left = TOOL_BATCH;
 	u_int n_frames = 0;
 	int n, rc;
 
-	if (d->swap_macs && !d->copy) {
-		d->copy = malloc((size_t)TOOL_BATCH * COPY_BYTES);
-		if (!d->copy)
-			return -ENOMEM;
-	}
-	n = pfring_recv_batch(d->in, packets, TOOL_BATCH, wait_ms);
+	if (d->most)
+		left = d->most - d->received.packets;
+	if (!left)
+		return 0;
+	n = pfring_recv_batch(d->in, packets, (u_int)min_val(left, TOOL_BATCH), wait_ms);
 	if (n == -EINTR)
 		return 1;
 	if (n < 0)

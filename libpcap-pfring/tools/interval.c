@@ -4,14 +4,17 @@
  */
 #include <math.h>
 
-#include "common.h"
+#include "capture.h"
+
+static struct tool_capture capture = {.caplen = 64, .flags = PF_RING_PROMISC | PF_RING_TIMESTAMP};
+static bool verbose;
 
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "what to capture from (alldevs lists them; file:PATH)"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'v', "verbose", NULL, "a line for each interval, in nanoseconds"},
-	{'n', "count", "PACKETS", "stop after so many"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_DEVICE(&capture.device),
+	TOOL_FILTER(&capture.filter),
+	TOOL_TRUE('v', "verbose", "a line for each interval, in nanoseconds", &verbose),
+	TOOL_COUNT("stop after so many", &capture.count),
+	TOOL_DURATION('d', &capture.seconds),
 	{0},
 };
 
@@ -34,7 +37,7 @@ static struct {
 	u_int64_t backwards; /* stamped before the packet in front of it */
 } seen = {.min = UINT64_MAX};
 
-static void note(const struct pfring_packet *p, bool verbose)
+static void note(const struct pfring_packet *p)
 {
 	u_int64_t gap, limit = 1000;
 	u_int d = 0;
@@ -75,57 +78,25 @@ static void print(void)
 			       100 * (double)seen.in[d] / n);
 }
 
+static int note_all(const struct pfring_packet *packets, u_int n)
+{
+	for (u_int i = 0; i < n; i++)
+		note(&packets[i]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static struct pfring_packet packets[TOOL_BATCH];
-	const char *device = NULL, *filter = NULL;
-	u_int64_t most = 0, seconds = 0;
-	struct tool_clock clock;
-	bool verbose = false;
 	pfring *ring;
-	int c, n = 0;
+	int rc;
 
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			device = optarg;
-			break;
-		case 'f':
-			filter = optarg;
-			break;
-		case 'v':
-			verbose = true;
-			break;
-		case 'n':
-			most = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
-	ring = tool_open(&tool, device, 64, PF_RING_PROMISC | PF_RING_TIMESTAMP);
-	if (filter)
-		tool_check(&tool, pfring_set_bpf_filter(ring, filter));
-	tool_on_stop(ring);
-	tool_enable(&tool, ring);
-	tool_clock_start(&clock, seconds);
-	clock.next = clock.start + 3600ull * 1000000000u; /* nothing to print in between */
-	puts("Capturing");
-	fflush(stdout);
-	while (!tool_stopped && !tool_clock_over(&clock) && (!most || seen.packets < most)) {
-		n = pfring_recv_batch(ring, packets,
-				      most ? (u_int)min_val(most - seen.packets, TOOL_BATCH)
-					   : TOOL_BATCH,
-				      tool_clock_wait(&clock));
-		if (n < 0 && n != -EINTR)
-			break;
-		for (int i = 0; i < n; i++)
-			note(&packets[i], verbose);
-	}
+	tool_options(&tool, argc, argv);
+	ring = tool_capture_open(&tool, &capture, capture.device);
+	tool_capture_start(&tool, &capture, ring);
+	tool_say("Capturing");
+	rc = tool_capture_run(&capture, ring, note_all, NULL);
 	print();
-	if (n < 0 && n != -EINTR && n != -ENODATA)
-		tool_die(&tool, "%s", pfring_last_error());
+	tool_check(&tool, rc);
 	pfring_close(ring);
 	return 0;
 }

@@ -5,9 +5,11 @@
  */
 #include "common.h"
 
+static const char *input, *output;
+
 static const struct tool_option options[] = {
-	{'i', "input", "FILE", "the capture file"},
-	{'o', "output", "FILE", "where to, - for standard output"},
+	TOOL_TEXT('i', "input", "FILE", "the capture file", &input),
+	TOOL_TEXT('o', "output", "FILE", "where to, - for standard output", &output),
 	{0},
 };
 
@@ -20,19 +22,13 @@ static const struct tool tool = {
 int main(int argc, char **argv)
 {
 	static struct pfring_packet packets[TOOL_BATCH];
-	const char *input = NULL, *output = NULL;
 	u_int64_t written = 0;
 	pfring_dumper *out;
 	char name[4096];
 	pfring *in;
-	int c, n, rc = 0;
+	int n, rc = 0;
 
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		if (c == 'i')
-			input = optarg;
-		else
-			output = optarg;
-	}
+	tool_options(&tool, argc, argv);
 	if (!input || !output)
 		tool_usage(&tool, "two files are needed, -i and -o");
 	if (strcmp(input, output) == 0)

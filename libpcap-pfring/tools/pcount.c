@@ -7,14 +7,21 @@
 
 #include "common.h"
 
+static struct {
+	const char *device, *filter;
+	u_int caplen;
+	u_int64_t count, seconds;
+	bool no_promisc, quiet;
+} opt = {.caplen = 1536};
+
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "what to capture from, or a capture file"},
-	{'l', "caplen", "BYTES", "bytes kept of each packet (default 1536)"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'m', "no-promisc", NULL, "only what is for this host"},
-	{'q', "quiet", NULL, "no lines each second, only the last ones"},
-	{'n', "count", "PACKETS", "stop after so many"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_TEXT('i', "device", "DEVICE", "what to capture from, or a capture file", &opt.device),
+	TOOL_CAPLEN("(default 1536)", &opt.caplen),
+	TOOL_FILTER(&opt.filter),
+	TOOL_TRUE('m', "no-promisc", "only what is for this host", &opt.no_promisc),
+	TOOL_QUIET("no lines each second, only the last ones", &opt.quiet),
+	TOOL_COUNT("stop after so many", &opt.count),
+	TOOL_DURATION('d', &opt.seconds),
 	{0},
 };
 
@@ -24,47 +31,7 @@ static const struct tool tool = {
 	.options = options,
 };
 
-static struct {
-	const char *device, *filter;
-	int caplen, promisc;
-	u_int64_t count, seconds;
-	bool quiet;
-} opt = {.caplen = 1536, .promisc = 1};
-
 static pcap_t *handle;
-
-static void parse(int argc, char **argv)
-{
-	int c;
-
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			opt.device = optarg;
-			break;
-		case 'l':
-			opt.caplen = (int)tool_number(&tool, "a length", 1, MAX_CAPLEN);
-			break;
-		case 'f':
-			opt.filter = optarg;
-			break;
-		case 'm':
-			opt.promisc = 0;
-			break;
-		case 'q':
-			opt.quiet = true;
-			break;
-		case 'n':
-			opt.count = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			opt.seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
-	if (!opt.device)
-		tool_usage(&tool, "no device was given (-i); alldevs lists them");
-}
 
 static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *p)
 {
@@ -87,7 +54,7 @@ static void open_handle(void)
 	struct bpf_program program;
 
 	handle = access(opt.device, R_OK)
-			 ? pcap_open_live(opt.device, opt.caplen, opt.promisc, 100, why)
+			 ? pcap_open_live(opt.device, (int)opt.caplen, !opt.no_promisc, 100, why)
 			 : pcap_open_offline(opt.device, why);
 	if (!handle)
 		tool_die(&tool, "%s", why);
@@ -115,13 +82,13 @@ int main(int argc, char **argv)
 	double ms;
 	int n = 0;
 
-	parse(argc, argv);
+	tool_options(&tool, argc, argv);
+	tool_need_device(&tool, opt.device);
 	open_handle();
 	file = pcap_file(handle) != NULL;
 	tool_on_stop_call(wake);
 	tool_clock_start(&clock, opt.seconds);
-	printf("%s\nCapturing\n", pcap_lib_version());
-	fflush(stdout);
+	tool_say("%s\nCapturing", pcap_lib_version());
 	while (!tool_stopped && n >= 0 && !tool_clock_over(&clock) &&
 	       (!opt.count || count.packets < opt.count)) {
 		int most = -1;

@@ -5,29 +5,37 @@
  * Reads batches where they lie in the ring, so that counting costs no more
  * than looking at the descriptors.
  */
-#include "common.h"
+#include "capture.h"
+
+static struct tool_capture capture = {.caplen = 1536, .flags = PF_RING_PROMISC | PF_RING_TIMESTAMP};
+static const char *search;
+static u_int32_t sampling;
+static bool touch, verbose;
 
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "what to capture from (alldevs lists them; file:PATH)"},
-	{'l', "caplen", "BYTES", "bytes kept of each packet (default 1536)"},
-	{'e', "direction", "0|1|2", "0 both (default), 1 received, 2 sent packets"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'s', "search", "STRING", "only packets with this in their payload"},
-	{'c', "cluster", "ID", "share the packets with the other members of this cluster"},
+	TOOL_DEVICE(&capture.device),
+	TOOL_CAPLEN("(default 1536)", &capture.caplen),
+	TOOL_DIRECTION(&capture.direction),
+	TOOL_FILTER(&capture.filter),
+	TOOL_TEXT('s', "search", "STRING", "only packets with this in their payload", &search),
+	TOOL_CLUSTER(&capture.cluster),
 	{'H', "cluster-type", "TYPE", "how: 6-tuple (default), 2-tuple, round-robin ..."},
-	{'S', "sampling", "RATE", "one of so many packets"},
-	{'w', "watermark", "PACKETS", "wake up when so many are there"},
-	{'p', "poll", "MS", "longest time that packets may be held back (default 100, -v: 5)"},
-	{'a', "active", NULL, "never sleep: look for packets all the time"},
+	TOOL_NUMBER('S', "sampling", "RATE", "one of so many packets", &sampling, "a rate", 1,
+		    1000000000),
+	TOOL_WATERMARK("wake up when so many are there", &capture.watermark),
+	TOOL_NUMBER('p', "poll", "MS",
+		    "longest time that packets may be held back (default 100, -v: 5)",
+		    &capture.hold_ms, "a time", 1, 60000),
+	TOOL_TRUE('a', "active", "never sleep: look for packets all the time", &capture.active),
 	{'b', "cpu-percentage", "1-100", "how much to be preferred over other programs"},
-	{'g', "core", "CPU", "run on this CPU"},
+	TOOL_CORE,
 	{'u', "user-filter", NULL, "filter in the library instead of the kernel"},
 	{'m', "no-promisc", NULL, "only what is for this host"},
-	{'t', "touch", NULL, "read every byte"},
-	{'v', "verbose", NULL, "a line for each packet"},
-	{'q', "quiet", NULL, "no line each second, only the last one"},
-	{'n', "count", "PACKETS", "stop after so many"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_TRUE('t', "touch", "read every byte", &touch),
+	TOOL_TRUE('v', "verbose", "a line for each packet", &verbose),
+	TOOL_QUIET("no line each second, only the last one", &capture.quiet),
+	TOOL_COUNT("stop after so many", &capture.count),
+	TOOL_DURATION('d', &capture.seconds),
 	{0},
 };
 
@@ -39,17 +47,6 @@ static const struct tool tool = {
 		"frame.",
 };
 
-static struct {
-	const char *device, *filter, *search;
-	u_int32_t caplen, flags, sampling;
-	packet_direction direction;
-	u_int cluster;
-	cluster_type type;
-	u_int16_t watermark, hold;
-	bool active, touch, verbose, quiet;
-	u_int64_t count, seconds;
-} opt = {.caplen = 1536, .flags = PF_RING_PROMISC | PF_RING_TIMESTAMP};
-
 static volatile u_char touched; /* so that the compiler keeps the reading */
 
 static void parse(int argc, char **argv)
@@ -58,97 +55,23 @@ static void parse(int argc, char **argv)
 
 	while ((c = tool_next(&tool, argc, argv)) != -1) {
 		switch (c) {
-		case 'i':
-			opt.device = optarg;
-			break;
-		case 'l':
-			opt.caplen = (u_int32_t)tool_number(&tool, "a length", 1, MAX_CAPLEN);
-			break;
-		case 'e':
-			opt.direction = tool_direction(&tool);
-			break;
-		case 'f':
-			opt.filter = optarg;
-			break;
-		case 's':
-			opt.search = optarg;
-			break;
-		case 'c':
-			opt.cluster = (u_int)tool_number(&tool, "a cluster", 1, 65535);
-			break;
 		case 'H':
-			opt.type = tool_cluster_type(&tool);
-			break;
-		case 'S':
-			opt.sampling = (u_int32_t)tool_number(&tool, "a rate", 1, 1000000000);
-			break;
-		case 'w':
-			opt.watermark = (u_int16_t)tool_number(&tool, "a watermark", 1, 65535);
-			break;
-		case 'p':
-			opt.hold = (u_int16_t)tool_number(&tool, "a time", 1, 60000);
-			break;
-		case 'a':
-			opt.active = true;
+			capture.type = tool_cluster_type(&tool);
 			break;
 		case 'b':
 			pfring_config((u_short)tool_number(&tool, "a percentage", 1, 100));
 			break;
-		case 'g':
-			tool_pin(&tool, (unsigned)tool_number(&tool, "a CPU", 0, 1023));
-			break;
 		case 'u':
-			opt.flags |= PF_RING_USERSPACE_BPF;
+			capture.flags |= PF_RING_USERSPACE_BPF;
 			break;
 		case 'm':
-			opt.flags &= ~PF_RING_PROMISC;
-			break;
-		case 't':
-			opt.touch = true;
-			break;
-		case 'v':
-			opt.verbose = true;
-			break;
-		case 'q':
-			opt.quiet = true;
-			break;
-		case 'n':
-			opt.count = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			opt.seconds = tool_number(&tool, "a duration", 1, 100000000);
+			capture.flags &= ~PF_RING_PROMISC;
 			break;
 		}
 	}
-}
-
-static pfring *open_ring(void)
-{
-	struct pfring_open_options o = {.sz = sizeof(o), .caplen = opt.caplen, .flags = opt.flags};
-	pfring *ring;
-
-	if (!opt.device)
-		tool_usage(&tool, "no device was given (-i); alldevs lists them");
 	/* Nobody reads the counts sooner than in a second: large batches cost least. */
-	o.timeout_ms = opt.hold ? opt.hold : opt.verbose ? 5 : 100;
-	ring = pfring_open_opts(opt.device, &o);
-	if (!ring)
-		tool_die(&tool, "%s", pfring_last_error());
-	pfring_set_application_name(ring, tool.name);
-	if (opt.direction != rx_and_tx_direction)
-		tool_check(&tool, pfring_set_direction(ring, opt.direction));
-	tool_check(&tool, pfring_set_socket_mode(ring, recv_only_mode));
-	if (opt.filter)
-		tool_check(&tool, pfring_set_bpf_filter(ring, opt.filter));
-	if (opt.search)
-		tool_check(&tool, pfring_search_payload(ring, opt.search));
-	if (opt.cluster)
-		tool_check(&tool, pfring_set_cluster(ring, opt.cluster, opt.type));
-	if (opt.sampling)
-		tool_check(&tool, pfring_set_sampling_rate(ring, opt.sampling));
-	if (opt.watermark)
-		tool_check(&tool, pfring_set_poll_watermark(ring, opt.watermark));
-	return ring;
+	if (!capture.hold_ms)
+		capture.hold_ms = verbose ? 5 : 100;
 }
 
 static void print_packet(const struct pfring_packet *p)
@@ -162,9 +85,9 @@ static void print_packet(const struct pfring_packet *p)
 		       (u_int)(p->ts_ns % 1000000000u), p->rx_direction ? "[RX]" : "[TX]", line);
 }
 
-static void look_at(const struct pfring_packet *p, u_int n)
+static int look_at(const struct pfring_packet *p, u_int n)
 {
-	if (opt.touch) {
+	if (touch) {
 		u_char sum = 0;
 
 		for (u_int i = 0; i < n; i++)
@@ -172,62 +95,41 @@ static void look_at(const struct pfring_packet *p, u_int n)
 				sum ^= p[i].data[k];
 		touched = sum;
 	}
-	if (opt.verbose) {
+	if (verbose) {
 		for (u_int i = 0; i < n; i++)
 			print_packet(&p[i]);
 		fflush(stdout);
 	}
+	return 0;
 }
 
-static void print(pfring *ring, struct tool_count *count, const struct tool_clock *clock, double ms)
+static int print(pfring *ring, double ms)
 {
 	pfring_stat st = {0};
 
 	pfring_stats(ring, &st);
-	tool_print_stats(count, st.recv, st.drop, clock, ms);
+	tool_print_stats(&capture.seen, st.recv, st.drop, &capture.clock, ms);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct pfring_packet packets[TOOL_BATCH];
-	struct tool_count count = {0};
-	struct tool_clock clock;
-	double ms;
 	pfring *ring;
-	int n = 0;
+	int rc;
 
 	parse(argc, argv);
-	ring = open_ring();
-	tool_on_stop(ring);
+	ring = tool_capture_open(&tool, &capture, capture.device);
+	if (search)
+		tool_check(&tool, pfring_search_payload(ring, search));
+	if (sampling)
+		tool_check(&tool, pfring_set_sampling_rate(ring, sampling));
 	tool_banner(ring);
-	tool_enable(&tool, ring);
-	tool_clock_start(&clock, opt.seconds);
-	puts("Capturing");
-	fflush(stdout);
-	while (!tool_stopped && (!opt.count || count.packets < opt.count)) {
-		u_int most = TOOL_BATCH;
-
-		if (opt.count && opt.count - count.packets < most)
-			most = (u_int)(opt.count - count.packets);
-		n = pfring_recv_batch(ring, packets, most,
-				      opt.active ? 0 : tool_clock_wait(&clock));
-		if (n < 0 && n != -EINTR)
-			break;
-		for (int i = 0; i < n; i++)
-			count.bytes += packets[i].len;
-		if (n > 0) {
-			count.packets += (u_int)n;
-			if (opt.touch || opt.verbose)
-				look_at(packets, (u_int)n);
-		}
-		if (tool_clock_due(&clock, &ms) && !opt.quiet)
-			print(ring, &count, &clock, ms);
-		if (tool_clock_over(&clock))
-			break;
-	}
-	print(ring, &count, &clock, 0);
-	if (n < 0 && n != -EINTR && n != -ENODATA)
-		tool_die(&tool, "%s", pfring_last_error());
+	tool_capture_start(&tool, &capture, ring);
+	tool_say("Capturing");
+	rc = tool_capture_run(&capture, ring, touch || verbose ? look_at : NULL,
+			      capture.quiet ? NULL : print);
+	print(ring, 0);
+	tool_check(&tool, rc);
 	pfring_close(ring);
 	return 0;
 }

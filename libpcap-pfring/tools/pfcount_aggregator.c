@@ -3,18 +3,20 @@
  * pfcount_aggregator - counts the packets of several devices together, in one
  * thread that waits on all of them.
  */
-#include "common.h"
+#include "capture.h"
 
 #define MAX_DEVICES 32
 
+static struct tool_capture capture = {.caplen = 1536, .flags = PF_RING_PROMISC};
+
 static const struct tool_option options[] = {
 	{'i', "devices", "DEVICE,DEVICE...", "what to capture from; -i may be given again"},
-	{'l', "caplen", "BYTES", "bytes kept of each packet (default 1536)"},
-	{'e', "direction", "0|1|2", "0 both (default), 1 received, 2 sent packets"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'q', "quiet", NULL, "no lines each second, only the last ones"},
-	{'n', "count", "PACKETS", "stop after so many, all devices together"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_CAPLEN("(default 1536)", &capture.caplen),
+	TOOL_DIRECTION(&capture.direction),
+	TOOL_FILTER(&capture.filter),
+	TOOL_QUIET("no lines each second, only the last ones", &capture.quiet),
+	TOOL_COUNT("stop after so many, all devices together", &capture.count),
+	TOOL_DURATION('d', &capture.seconds),
 	{0},
 };
 
@@ -23,14 +25,6 @@ static const struct tool tool = {
 	.summary = "count the packets of several devices together",
 	.options = options,
 };
-
-static struct {
-	const char *filter;
-	u_int32_t caplen;
-	packet_direction direction;
-	bool quiet;
-	u_int64_t count, seconds;
-} opt = {.caplen = 1536};
 
 static struct device {
 	const char *name;
@@ -50,58 +44,20 @@ static void add_devices(char *list)
 	}
 }
 
-static void parse(int argc, char **argv)
-{
-	int c;
-
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			add_devices(optarg);
-			break;
-		case 'l':
-			opt.caplen = (u_int32_t)tool_number(&tool, "a length", 1, MAX_CAPLEN);
-			break;
-		case 'e':
-			opt.direction = tool_direction(&tool);
-			break;
-		case 'f':
-			opt.filter = optarg;
-			break;
-		case 'q':
-			opt.quiet = true;
-			break;
-		case 'n':
-			opt.count = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			opt.seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
-	if (!n_devices)
-		tool_usage(&tool, "no devices were given (-i); alldevs lists them");
-}
-
 static void open_devices(void)
 {
 	for (u_int i = 0; i < n_devices; i++) {
-		pfring *ring = tool_open(&tool, devices[i].name, opt.caplen, PF_RING_PROMISC);
+		pfring *ring = tool_capture_open(&tool, &capture, devices[i].name);
 
 		devices[i].ring = ring;
-		if (opt.direction != rx_and_tx_direction)
-			tool_check(&tool, pfring_set_direction(ring, opt.direction));
-		tool_check(&tool, pfring_set_socket_mode(ring, recv_only_mode));
-		if (opt.filter)
-			tool_check(&tool, pfring_set_bpf_filter(ring, opt.filter));
-		tool_enable(&tool, ring);
+		tool_capture_start(&tool, &capture, ring);
 		fds[i].fd = pfring_get_selectable_fd(ring);
 		tool_check(&tool, fds[i].fd);
 		fds[i].events = POLLIN;
 	}
 }
 
-static void print(struct tool_count *count, const struct tool_clock *clock, double ms)
+static void print(double ms)
 {
 	u_int64_t received = 0, dropped = 0;
 
@@ -114,60 +70,47 @@ static void print(struct tool_count *count, const struct tool_clock *clock, doub
 		received += st.recv;
 		dropped += st.drop;
 	}
-	tool_print_stats(count, received, dropped, clock, ms);
+	tool_print_stats(&capture.seen, received, dropped, &capture.clock, ms);
 }
 
-/* Takes what is there from one device. Returns how many, or negative. */
-static int take(struct device *dev, struct tool_count *count)
+/* Takes what is there from each device. Returns how many, or negative. */
+static int take(void)
 {
-	static struct pfring_packet packets[TOOL_BATCH];
-	u_int most = TOOL_BATCH;
-	int n;
+	int all = 0;
 
-	if (opt.count)
-		most = (u_int)min_val(opt.count - count->packets, most);
-	if (!most)
-		return 0;
-	n = pfring_recv_batch(dev->ring, packets, most, 0);
-	for (int i = 0; i < n; i++)
-		count->bytes += packets[i].len;
-	if (n > 0) {
-		dev->packets += (u_int)n;
-		count->packets += (u_int)n;
+	for (u_int i = 0; i < n_devices && tool_capture_goes_on(&capture); i++) {
+		int n = tool_capture_take(&capture, devices[i].ring, 0, NULL);
+
+		if (n < 0)
+			return n;
+		devices[i].packets += (u_int)n;
+		all += n;
 	}
-	return n == -EINTR ? 0 : n;
+	return all;
 }
 
 int main(int argc, char **argv)
 {
-	struct tool_count count = {0};
-	struct tool_clock clock;
 	double ms;
-	int n = 0, some;
+	int n = 0;
 
-	parse(argc, argv);
+	while (tool_next(&tool, argc, argv) != -1)
+		add_devices(optarg);
+	if (!n_devices)
+		tool_usage(&tool, "no devices were given (-i); alldevs lists them");
 	open_devices();
-	tool_on_stop(NULL);
 	tool_banner(devices[0].ring);
-	tool_clock_start(&clock, opt.seconds);
-	printf("Capturing from %u devices\n", n_devices);
-	fflush(stdout);
-	while (!tool_stopped && n >= 0 && !tool_clock_over(&clock) &&
-	       (!opt.count || count.packets < opt.count)) {
-		some = 0;
-		for (u_int i = 0; i < n_devices && n >= 0; i++) {
-			n = take(&devices[i], &count);
-			some += n > 0;
-		}
+	tool_say("Capturing from %u devices", n_devices);
+	while (n >= 0 && tool_capture_goes_on(&capture)) {
+		n = take();
 		/* A bounded sleep: packets held back to make batches come with the next look. */
-		if (n >= 0 && !some)
-			poll(fds, n_devices, min_val(tool_clock_wait(&clock), 50));
-		if (tool_clock_due(&clock, &ms) && !opt.quiet)
-			print(&count, &clock, ms);
+		if (n == 0)
+			poll(fds, n_devices, min_val(tool_clock_wait(&capture.clock), 50));
+		if (tool_clock_due(&capture.clock, &ms) && !capture.quiet)
+			print(ms);
 	}
-	print(&count, &clock, 0);
-	if (n < 0)
-		tool_die(&tool, "%s", pfring_last_error());
+	print(0);
+	tool_check(&tool, n);
 	for (u_int i = 0; i < n_devices; i++)
 		pfring_close(devices[i].ring);
 	return 0;

@@ -7,11 +7,20 @@
 
 #define RULE 5
 
+static filtering_rule rule = {.rule_id = RULE,
+			      .rule_action = execute_action_and_stop_rule_evaluation,
+			      .plugin_action.plugin_id = 1};
+static const char *device;
+static u_int64_t seconds;
+
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "what to capture from (alldevs lists them)"},
-	{'P', "plugin", "ID", "the plugin (default 1, dummy); /proc/net/pf_ring/plugins_info"},
-	{'p', "protocol", "NUMBER", "only packets of this IP protocol"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_TEXT('i', "device", "DEVICE", "what to capture from (alldevs lists them)", &device),
+	TOOL_NUMBER('P', "plugin", "ID",
+		    "the plugin (default 1, dummy); /proc/net/pf_ring/plugins_info",
+		    &rule.plugin_action.plugin_id, "a plugin", 1, MAX_PLUGIN_ID),
+	TOOL_NUMBER('p', "protocol", "NUMBER", "only packets of this IP protocol",
+		    &rule.core_fields.proto, "a protocol", 0, 255),
+	TOOL_DURATION('d', &seconds),
 	{0},
 };
 
@@ -29,41 +38,18 @@ static void print(pfring *ring)
 
 	tool_check(&tool, pfring_get_filtering_rule_stats(ring, RULE, (char *)value, &len));
 	/* Plugins write what they like; the dummy's are 64-bit counters, packets first. */
-	printf("Plugin Stats: [%llu pkts][%llu bytes]\n",
-	       len >= 8 ? (unsigned long long)value[0] : 0,
-	       len >= 16 ? (unsigned long long)value[1] : 0);
-	fflush(stdout);
+	tool_say("Plugin Stats: [%llu pkts][%llu bytes]",
+		 len >= 8 ? (unsigned long long)value[0] : 0,
+		 len >= 16 ? (unsigned long long)value[1] : 0);
 }
 
 int main(int argc, char **argv)
 {
-	filtering_rule rule = {.rule_id = RULE,
-			       .rule_action = execute_action_and_stop_rule_evaluation,
-			       .plugin_action.plugin_id = 1};
-	const char *device = NULL;
-	u_int64_t seconds = 0;
 	struct tool_clock clock;
 	pfring *ring;
 	double ms;
-	int c;
 
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			device = optarg;
-			break;
-		case 'P':
-			rule.plugin_action.plugin_id =
-				(u_int16_t)tool_number(&tool, "a plugin", 1, MAX_PLUGIN_ID);
-			break;
-		case 'p':
-			rule.core_fields.proto = (u_int8_t)tool_number(&tool, "a protocol", 0, 255);
-			break;
-		case 'd':
-			seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
+	tool_options(&tool, argc, argv);
 	ring = tool_open(&tool, device, 128, PF_RING_PROMISC);
 	tool_banner(ring);
 	tool_check(&tool, pfring_add_filtering_rule(ring, &rule));
@@ -71,8 +57,7 @@ int main(int argc, char **argv)
 	tool_on_stop(ring);
 	tool_enable(&tool, ring);
 	tool_clock_start(&clock, seconds);
-	puts("Counting");
-	fflush(stdout);
+	tool_say("Counting");
 	while (!tool_stopped && !tool_clock_over(&clock)) {
 		poll(NULL, 0, tool_clock_wait(&clock));
 		if (tool_clock_due(&clock, &ms))

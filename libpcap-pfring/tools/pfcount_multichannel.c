@@ -6,19 +6,23 @@
  * Each thread counts into its own line of memory; the main thread reads those
  * once a second (a torn 64-bit read does not exist where this runs).
  */
-#include "common.h"
+#include "capture.h"
+
+static struct tool_capture capture = {.caplen = 1536, .flags = PF_RING_PROMISC};
+static u_int cores, core[MAX_NUM_RX_CHANNELS];
+static bool rehash;
 
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "whose receive queues"},
-	{'l', "caplen", "BYTES", "bytes kept of each packet (default 1536)"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'r', "rehash", NULL, "share by a hash equal for both directions of a flow"},
-	{'a', "active", NULL, "never sleep: look for packets all the time"},
+	TOOL_TEXT('i', "device", "DEVICE", "whose receive queues", &capture.device),
+	TOOL_CAPLEN("(default 1536)", &capture.caplen),
+	TOOL_FILTER(&capture.filter),
+	TOOL_TRUE('r', "rehash", "share by a hash equal for both directions of a flow", &rehash),
+	TOOL_TRUE('a', "active", "never sleep: look for packets all the time", &capture.active),
 	{'g', "cores", "CPU:CPU...", "the threads' CPUs, one after another"},
-	{'w', "watermark", "PACKETS", "wake up when so many are there"},
-	{'q', "quiet", NULL, "no lines each second, only the last ones"},
-	{'n', "count", "PACKETS", "stop after so many, all queues together"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_WATERMARK("wake up when so many are there", &capture.watermark),
+	TOOL_QUIET("no lines each second, only the last ones", &capture.quiet),
+	TOOL_COUNT("stop after so many, all queues together", &capture.count),
+	TOOL_DURATION('d', &capture.seconds),
 	{0},
 };
 
@@ -27,15 +31,6 @@ static const struct tool tool = {
 	.summary = "count packets with a thread for each receive queue",
 	.options = options,
 };
-
-static struct {
-	const char *device, *filter;
-	u_int32_t caplen;
-	u_int cores, core[MAX_NUM_RX_CHANNELS];
-	u_int16_t watermark;
-	bool rehash, active, quiet;
-	u_int64_t count, seconds;
-} opt = {.caplen = 1536};
 
 static struct channel {
 	pfring *ring;
@@ -50,49 +45,14 @@ static u_int n_channels;
 
 static void parse(int argc, char **argv)
 {
-	int c;
-
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			opt.device = optarg;
-			break;
-		case 'l':
-			opt.caplen = (u_int32_t)tool_number(&tool, "a length", 1, MAX_CAPLEN);
-			break;
-		case 'f':
-			opt.filter = optarg;
-			break;
-		case 'r':
-			opt.rehash = true;
-			break;
-		case 'a':
-			opt.active = true;
-			break;
-		case 'g':
-			for (char *at = strtok(optarg, ":"); at; at = strtok(NULL, ":")) {
-				optarg = at;
-				opt.core[opt.cores++ % MAX_NUM_RX_CHANNELS] =
-					(u_int)tool_number(&tool, "a CPU", 0, 1023);
-			}
-			break;
-		case 'w':
-			opt.watermark = (u_int16_t)tool_number(&tool, "a watermark", 1, 65535);
-			break;
-		case 'q':
-			opt.quiet = true;
-			break;
-		case 'n':
-			opt.count = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			opt.seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
+	while (tool_next(&tool, argc, argv) != -1)
+		for (char *at = strtok(optarg, ":"); at; at = strtok(NULL, ":")) {
+			optarg = at;
+			core[cores++ % MAX_NUM_RX_CHANNELS] =
+				(u_int)tool_number(&tool, "a CPU", 0, 1023);
 		}
-	}
-	opt.cores = min_val(opt.cores, MAX_NUM_RX_CHANNELS);
-	if (!opt.device)
-		tool_usage(&tool, "no device was given (-i); alldevs lists them");
+	cores = min_val(cores, MAX_NUM_RX_CHANNELS);
+	tool_need_device(&tool, capture.device);
 }
 
 static void *count_channel(void *arg)
@@ -101,12 +61,12 @@ static void *count_channel(void *arg)
 	struct channel *ch = arg;
 	int n = 0;
 
-	if (opt.cores)
-		tool_pin(&tool, opt.core[ch->number % opt.cores]);
+	if (cores)
+		tool_pin(&tool, core[ch->number % cores]);
 	while (!tool_stopped) {
 		u_int64_t bytes = 0;
 
-		n = pfring_recv_batch(ch->ring, packets, TOOL_BATCH, opt.active ? 0 : 100);
+		n = pfring_recv_batch(ch->ring, packets, TOOL_BATCH, capture.active ? 0 : 100);
 		if (n < 0 && n != -EINTR)
 			break;
 		for (int i = 0; i < n; i++)
@@ -127,7 +87,7 @@ static void open_channels(void)
 {
 	pfring *rings[MAX_NUM_RX_CHANNELS];
 
-	n_channels = pfring_open_multichannel(opt.device, opt.caplen, PF_RING_PROMISC, rings);
+	n_channels = pfring_open_multichannel(capture.device, capture.caplen, capture.flags, rings);
 	if (!n_channels)
 		tool_die(&tool, "%s", pfring_last_error());
 	for (u_int i = 0; i < n_channels; i++) {
@@ -138,26 +98,28 @@ static void open_channels(void)
 		pfring_set_application_name(ring, tool.name);
 		tool_check(&tool, pfring_set_socket_mode(ring, recv_only_mode));
 		tool_check(&tool, pfring_set_direction(ring, rx_only_direction));
-		if (opt.rehash)
+		if (rehash)
 			tool_check(&tool, pfring_enable_rss_rehash(ring));
-		if (opt.watermark)
-			tool_check(&tool, pfring_set_poll_watermark(ring, opt.watermark));
-		if (opt.filter)
-			tool_check(&tool, pfring_set_bpf_filter(ring, opt.filter));
+		if (capture.watermark)
+			tool_check(&tool, pfring_set_poll_watermark(ring, capture.watermark));
+		if (capture.filter)
+			tool_check(&tool, pfring_set_bpf_filter(ring, capture.filter));
 		tool_enable(&tool, ring);
 	}
 }
 
-static void sum(struct tool_count *count)
+static void sum(void)
 {
-	count->packets = count->bytes = 0;
+	struct tool_count *seen = &capture.seen;
+
+	seen->packets = seen->bytes = 0;
 	for (u_int i = 0; i < n_channels; i++) {
-		count->packets += channels[i].packets;
-		count->bytes += channels[i].bytes;
+		seen->packets += channels[i].packets;
+		seen->bytes += channels[i].bytes;
 	}
 }
 
-static void print(struct tool_count *count, const struct tool_clock *clock, double ms)
+static void print(double ms)
 {
 	u_int64_t received = 0, dropped = 0;
 
@@ -170,13 +132,11 @@ static void print(struct tool_count *count, const struct tool_clock *clock, doub
 		received += st.recv;
 		dropped += st.drop;
 	}
-	tool_print_stats(count, received, dropped, clock, ms);
+	tool_print_stats(&capture.seen, received, dropped, &capture.clock, ms);
 }
 
 int main(int argc, char **argv)
 {
-	struct tool_count count = {0};
-	struct tool_clock clock;
 	double ms;
 	int rc = 0;
 
@@ -187,17 +147,15 @@ int main(int argc, char **argv)
 	for (u_int i = 0; i < n_channels; i++)
 		if (pthread_create(&channels[i].thread, NULL, count_channel, &channels[i]))
 			tool_die(&tool, "cannot start a thread for channel %u", i);
-	tool_clock_start(&clock, opt.seconds);
-	printf("Capturing from %u channels\n", n_channels);
-	fflush(stdout);
-	while (!tool_stopped && !tool_clock_over(&clock) &&
-	       (!opt.count || count.packets < opt.count)) {
+	tool_clock_start(&capture.clock, capture.seconds);
+	tool_say("Capturing from %u channels", n_channels);
+	while (tool_capture_goes_on(&capture)) {
 		struct timespec t = {.tv_nsec = 20000000};
 
 		nanosleep(&t, NULL);
-		sum(&count);
-		if (tool_clock_due(&clock, &ms) && !opt.quiet)
-			print(&count, &clock, ms);
+		sum();
+		if (tool_clock_due(&capture.clock, &ms) && !capture.quiet)
+			print(ms);
 	}
 	tool_stopped = 1;
 	for (u_int i = 0; i < n_channels; i++)
@@ -209,8 +167,8 @@ int main(int argc, char **argv)
 			rc = 1;
 		}
 	}
-	sum(&count);
-	print(&count, &clock, 0);
+	sum();
+	print(0);
 	for (u_int i = 0; i < n_channels; i++)
 		pfring_close(channels[i].ring);
 	return rc;

@@ -6,15 +6,22 @@
  * Hash rule i is the flow 10.0.0.0+i:1024 <-> 192.168.0.1:53 of UDP, which is
  * what `pfsend -b N` sends; wildcard rule i is destination port 10000+i.
  */
-#include "common.h"
+#include "capture.h"
+
+static struct tool_capture capture = {.caplen = 1536, .flags = PF_RING_PROMISC};
+static u_int hash_rules = 10000, wildcard_rules = 64;
+static rule_action_behaviour action = forward_packet_and_stop_rule_evaluation;
 
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "what to capture from (alldevs lists them; file:PATH)"},
-	{'H', "hash-rules", "COUNT", "so many hash rules (default 10000)"},
-	{'W', "wildcard-rules", "COUNT", "so many wildcard rules (default 64)"},
+	TOOL_DEVICE(&capture.device),
+	TOOL_NUMBER('H', "hash-rules", "COUNT", "so many hash rules (default 10000)", &hash_rules,
+		    "a count", 0, 1048576),
+	TOOL_NUMBER('W', "wildcard-rules", "COUNT", "so many wildcard rules (default 64)",
+		    &wildcard_rules, "a count", 0, 50000),
 	{'r', "refuse", NULL, "rules refuse what they match, instead of accepting it alone"},
-	{'n', "count", "PACKETS", "then capture until so many passed"},
-	{'d', "duration", "SECONDS", "then capture for so long"},
+	TOOL_COUNT("then capture until so many passed", &capture.count),
+	TOOL_NUMBER('d', "duration", "SECONDS", "then capture for so long", &capture.seconds,
+		    "a duration", 1, 100000000),
 	{0},
 };
 
@@ -23,9 +30,6 @@ static const struct tool tool = {
 	.summary = "test filtering rules",
 	.options = options,
 };
-
-static u_int hash_rules = 10000, wildcard_rules = 64;
-static rule_action_behaviour action = forward_packet_and_stop_rule_evaluation;
 
 static hash_filtering_rule hash_rule(u_int i)
 {
@@ -111,68 +115,30 @@ static void remove_all(pfring *ring)
 	took("rules removed", hash_rules + wildcard_rules, start);
 }
 
-static void count(pfring *ring, u_int64_t most, u_int64_t seconds)
+static void count(pfring *ring)
 {
-	static struct pfring_packet packets[TOOL_BATCH];
 	struct pfring_stats64 st = {.sz = sizeof(st)};
-	struct tool_clock clock;
-	u_int64_t passed = 0;
-	int n = 0;
 
-	tool_clock_start(&clock, seconds);
-	clock.next = clock.start + 3600ull * 1000000000u;
-	puts("Capturing");
-	fflush(stdout);
-	while (!tool_stopped && !tool_clock_over(&clock) && (!most || passed < most)) {
-		n = pfring_recv_batch(ring, packets, TOOL_BATCH, tool_clock_wait(&clock));
-		if (n < 0 && n != -EINTR)
-			break;
-		passed += n > 0 ? (u_int)n : 0;
-	}
-	if (n < 0 && n != -EINTR && n != -ENODATA)
-		tool_die(&tool, "%s", pfring_last_error());
+	tool_capture_start(&tool, &capture, ring);
+	tool_say("Capturing");
+	tool_check(&tool, tool_capture_run(&capture, ring, NULL, NULL));
 	tool_check(&tool, pfring_stats64(ring, &st));
-	printf("passed: %llu packets, refused: %llu, dropped: %llu\n", (unsigned long long)passed,
-	       (unsigned long long)st.filtered_user, (unsigned long long)st.drop);
+	printf("passed: %llu packets, refused: %llu, dropped: %llu\n",
+	       (unsigned long long)capture.seen.packets, (unsigned long long)st.filtered_user,
+	       (unsigned long long)st.drop);
 }
 
 int main(int argc, char **argv)
 {
-	u_int64_t most = 0, seconds = 0;
-	const char *device = NULL;
 	pfring *ring;
-	int c;
 
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			device = optarg;
-			break;
-		case 'H':
-			hash_rules = (u_int)tool_number(&tool, "a count", 0, 1048576);
-			break;
-		case 'W':
-			wildcard_rules = (u_int)tool_number(&tool, "a count", 0, 50000);
-			break;
-		case 'r':
-			action = dont_forward_packet_and_stop_rule_evaluation;
-			break;
-		case 'n':
-			most = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
-	ring = tool_open(&tool, device, 1536, PF_RING_PROMISC);
-	tool_on_stop(ring);
+	while (tool_next(&tool, argc, argv) != -1)
+		action = dont_forward_packet_and_stop_rule_evaluation;
+	ring = tool_capture_open(&tool, &capture, capture.device);
 	tool_banner(ring);
 	add(ring);
-	if (most || seconds) {
-		tool_enable(&tool, ring);
-		count(ring, most, seconds);
-	}
+	if (capture.count || capture.seconds)
+		count(ring);
 	matches(ring);
 	remove_all(ring);
 	pfring_close(ring);

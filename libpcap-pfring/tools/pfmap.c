@@ -9,15 +9,17 @@
  */
 #include <arpa/inet.h>
 
-#include "common.h"
+#include "capture.h"
 
 #define SHOWN 4 /* addresses kept of a host */
 
+static struct tool_capture capture = {.caplen = 128, .flags = PF_RING_PROMISC};
+
 static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "what to capture from (alldevs lists them; file:PATH)"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'n', "count", "PACKETS", "stop after so many"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_DEVICE(&capture.device),
+	TOOL_FILTER(&capture.filter),
+	TOOL_COUNT("stop after so many", &capture.count),
+	TOOL_DURATION('d', &capture.seconds),
 	{0},
 };
 
@@ -158,55 +160,27 @@ static void print(void)
 	}
 }
 
+static int note_all(const struct pfring_packet *packets, u_int n)
+{
+	for (u_int i = 0; i < n; i++)
+		note(&packets[i]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static struct pfring_packet packets[TOOL_BATCH];
-	const char *device = NULL, *filter = NULL;
-	u_int64_t most = 0, seconds = 0, seen = 0;
-	struct tool_clock clock;
 	pfring *ring;
-	int c, n = 0;
+	int rc;
 
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			device = optarg;
-			break;
-		case 'f':
-			filter = optarg;
-			break;
-		case 'n':
-			most = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
-	ring = tool_open(&tool, device, 128, PF_RING_PROMISC);
+	tool_options(&tool, argc, argv);
+	ring = tool_capture_open(&tool, &capture, capture.device);
 	if (pfring_get_link_type(ring) != 1)
-		tool_die(&tool, "%s has no MAC addresses", device);
-	if (filter)
-		tool_check(&tool, pfring_set_bpf_filter(ring, filter));
-	tool_on_stop(ring);
-	tool_enable(&tool, ring);
-	tool_clock_start(&clock, seconds);
-	clock.next = clock.start + 3600ull * 1000000000u;
-	puts("Capturing");
-	fflush(stdout);
-	while (!tool_stopped && !tool_clock_over(&clock) && (!most || seen < most)) {
-		n = pfring_recv_batch(ring, packets,
-				      most ? (u_int)min_val(most - seen, TOOL_BATCH) : TOOL_BATCH,
-				      tool_clock_wait(&clock));
-		if (n < 0 && n != -EINTR)
-			break;
-		for (int i = 0; i < n; i++)
-			note(&packets[i]);
-		seen += n > 0 ? (u_int)n : 0;
-	}
+		tool_die(&tool, "%s has no MAC addresses", capture.device);
+	tool_capture_start(&tool, &capture, ring);
+	tool_say("Capturing");
+	rc = tool_capture_run(&capture, ring, note_all, NULL);
 	print();
-	if (n < 0 && n != -EINTR && n != -ENODATA)
-		tool_die(&tool, "%s", pfring_last_error());
+	tool_check(&tool, rc);
 	free(hosts);
 	pfring_close(ring);
 	return 0;

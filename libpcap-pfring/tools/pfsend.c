@@ -11,35 +11,6 @@
 #include "frames.h"
 #include "xdpsend.h"
 
-static const struct tool_option options[] = {
-	{'i', "device", "DEVICE", "where to send (alldevs lists them)"},
-	{'f', "file", "FILE", "the frames of this capture file instead of made ones"},
-	{'n', "count", "PACKETS", "how many, 0 for ever (default; with -f: the file once)"},
-	{'r', "rate", "GBPS", "bits per second on the wire, in 10^9"},
-	{'p', "pps", "PPS", "packets per second"},
-	{'t', "timing", NULL, "with -f: in the file's own time"},
-	{'x', "xdp", NULL, "the kernel sends one frame again and again (XDP; no -f, -b, rates)"},
-	{'l', "length", "BYTES", "length of made frames, without checksum (default 60)"},
-	{'b', "addresses", "COUNT", "so many source addresses, one after another (default 1)"},
-	{'S', "source", "IP", "the first source address (default 10.0.0.1)"},
-	{'D', "destination", "IP", "destination address (default 192.168.0.1)"},
-	{'m', "dst-mac", "MAC", "destination MAC address (default 02:00:00:00:00:02)"},
-	{'M', "src-mac", "MAC", "source MAC address (default: the device's)"},
-	{'P', "ports", "SRC:DST", "UDP ports (default 1024:53)"},
-	{'V', "vlan", "ID", "with a VLAN tag"},
-	{'B', "batch", "PACKETS", "most frames for one system call (default 64)"},
-	{'g', "core", "CPU", "run on this CPU"},
-	{'q', "quiet", NULL, "no line each second, only the last one"},
-	{0},
-};
-
-static const struct tool tool = {
-	.name = "pfsend",
-	.summary = "send made frames or a capture file",
-	.options = options,
-	.note = "Rates count 24 bytes for each packet that the wire takes beside its frame.",
-};
-
 static struct {
 	const char *device, *file;
 	struct frame_model model;
@@ -58,6 +29,41 @@ static struct {
 		  .dport = 53},
 	.batch = 64,
 	.own_mac = true,
+};
+
+static const struct tool_option options[] = {
+	TOOL_TEXT('i', "device", "DEVICE", "where to send (alldevs lists them)", &opt.device),
+	TOOL_TEXT('f', "file", "FILE", "the frames of this capture file instead of made ones",
+		  &opt.file),
+	{'n', "count", "PACKETS", "how many, 0 for ever (default; with -f: the file once)"},
+	{'r', "rate", "GBPS", "bits per second on the wire, in 10^9"},
+	{'p', "pps", "PPS", "packets per second"},
+	TOOL_TRUE('t', "timing", "with -f: in the file's own time", &opt.timing),
+	TOOL_TRUE('x', "xdp", "the kernel sends one frame again and again (XDP; no -f, -b, rates)",
+		  &opt.xdp),
+	TOOL_NUMBER('l', "length", "BYTES", "length of made frames, without checksum (default 60)",
+		    &opt.model.len, "a length", 42, 65535),
+	TOOL_NUMBER('b', "addresses", "COUNT",
+		    "so many source addresses, one after another (default 1)", &opt.model.addresses,
+		    "a count", 1, 1000000),
+	{'S', "source", "IP", "the first source address (default 10.0.0.1)"},
+	{'D', "destination", "IP", "destination address (default 192.168.0.1)"},
+	{'m', "dst-mac", "MAC", "destination MAC address (default 02:00:00:00:00:02)"},
+	{'M', "src-mac", "MAC", "source MAC address (default: the device's)"},
+	{'P', "ports", "SRC:DST", "UDP ports (default 1024:53)"},
+	TOOL_NUMBER('V', "vlan", "ID", "with a VLAN tag", &opt.model.vlan, "a VLAN", 1, 4095),
+	TOOL_NUMBER('B', "batch", "PACKETS", "most frames for one system call (default 64)",
+		    &opt.batch, "a batch", 1, 1024),
+	TOOL_CORE,
+	TOOL_QUIET("no line each second, only the last one", &opt.quiet),
+	{0},
+};
+
+static const struct tool tool = {
+	.name = "pfsend",
+	.summary = "send made frames or a capture file",
+	.options = options,
+	.note = "Rates count 24 bytes for each packet that the wire takes beside its frame.",
 };
 
 static u_int32_t address(void)
@@ -86,12 +92,6 @@ static void parse(int argc, char **argv)
 
 	while ((c = tool_next(&tool, argc, argv)) != -1) {
 		switch (c) {
-		case 'i':
-			opt.device = optarg;
-			break;
-		case 'f':
-			opt.file = optarg;
-			break;
 		case 'n':
 			opt.count = tool_number(&tool, "a count", 0, UINT64_MAX);
 			opt.counted = true;
@@ -102,18 +102,6 @@ static void parse(int argc, char **argv)
 		case 'p':
 			opt.pps = tool_real(&tool, "a rate", 1e-3, 1e10);
 			break;
-		case 't':
-			opt.timing = true;
-			break;
-		case 'x':
-			opt.xdp = true;
-			break;
-		case 'l':
-			opt.model.len = (u_int)tool_number(&tool, "a length", 42, 65535);
-			break;
-		case 'b':
-			opt.model.addresses = (u_int)tool_number(&tool, "a count", 1, 1000000);
-			break;
 		case 'S':
 			opt.model.src = address();
 			break;
@@ -121,26 +109,14 @@ static void parse(int argc, char **argv)
 			opt.model.dst = address();
 			break;
 		case 'm':
-			tool_mac(&tool, optarg, opt.model.dmac);
+			tool_mac(&tool, opt.model.dmac);
 			break;
 		case 'M':
-			tool_mac(&tool, optarg, opt.model.smac);
+			tool_mac(&tool, opt.model.smac);
 			opt.own_mac = false;
 			break;
 		case 'P':
 			ports();
-			break;
-		case 'V':
-			opt.model.vlan = (u_int16_t)tool_number(&tool, "a VLAN", 1, 4095);
-			break;
-		case 'B':
-			opt.batch = (u_int)tool_number(&tool, "a batch", 1, 1024);
-			break;
-		case 'g':
-			tool_pin(&tool, (unsigned)tool_number(&tool, "a CPU", 0, 1023));
-			break;
-		case 'q':
-			opt.quiet = true;
 			break;
 		}
 	}

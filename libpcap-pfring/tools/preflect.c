@@ -7,12 +7,16 @@
 
 #include "common.h"
 
+static const char *input, *output, *filter;
+static u_int64_t most, seconds;
+static u_int64_t received, sent, refused;
+
 static const struct tool_option options[] = {
-	{'i', "input", "DEVICE", "where packets come from"},
-	{'o', "output", "DEVICE", "where they go"},
-	{'f', "filter", "EXPRESSION", "only packets of this pcap-filter(7)"},
-	{'n', "count", "PACKETS", "stop after so many"},
-	{'d', "duration", "SECONDS", "stop after so long"},
+	TOOL_TEXT('i', "input", "DEVICE", "where packets come from", &input),
+	TOOL_TEXT('o', "output", "DEVICE", "where they go", &output),
+	TOOL_FILTER(&filter),
+	TOOL_COUNT("stop after so many", &most),
+	TOOL_DURATION('d', &seconds),
 	{0},
 };
 
@@ -21,39 +25,6 @@ static const struct tool tool = {
 	.summary = "send what one device receives out of another, through libpcap",
 	.options = options,
 };
-
-static const char *input, *output, *filter;
-static u_int64_t most, seconds;
-static u_int64_t received, sent, refused;
-
-static void parse(int argc, char **argv)
-{
-	int c;
-
-	while ((c = tool_next(&tool, argc, argv)) != -1) {
-		switch (c) {
-		case 'i':
-			input = optarg;
-			break;
-		case 'o':
-			output = optarg;
-			break;
-		case 'f':
-			filter = optarg;
-			break;
-		case 'n':
-			most = tool_number(&tool, "a count", 1, UINT64_MAX);
-			break;
-		case 'd':
-			seconds = tool_number(&tool, "a duration", 1, 100000000);
-			break;
-		}
-	}
-	if (!input || !output)
-		tool_usage(&tool, "two devices are needed, -i and -o");
-	if (!strcmp(input, output))
-		tool_usage(&tool, "%s to itself would be a loop", input);
-}
 
 static pcap_t *in;
 
@@ -96,7 +67,11 @@ int main(int argc, char **argv)
 	pcap_t *out;
 	int n = 0;
 
-	parse(argc, argv);
+	tool_options(&tool, argc, argv);
+	if (!input || !output)
+		tool_usage(&tool, "two devices are needed, -i and -o");
+	if (!strcmp(input, output))
+		tool_usage(&tool, "%s to itself would be a loop", input);
 	out = open_device(output);
 	in = open_device(input);
 	/* Without this it would take up what others send out of the input, and what came from
@@ -108,8 +83,7 @@ int main(int argc, char **argv)
 		tool_die(&tool, "%s: %s", filter, pcap_geterr(in));
 	tool_on_stop_call(wake);
 	tool_clock_start(&clock, seconds);
-	puts("Reflecting");
-	fflush(stdout);
+	tool_say("Reflecting");
 	while (!tool_stopped && n >= 0 && !tool_clock_over(&clock) && (!most || received < most)) {
 		n = pcap_dispatch(in, most ? (int)min_val(most - received, 1000u) : -1, on_packet,
 				  (u_char *)out);
