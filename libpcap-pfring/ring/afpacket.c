@@ -15,6 +15,8 @@
 
 #include "afpacket.h"
 
+#define LOOK_MS 10 /* how soon an interface that is down is known to be up or gone */
+
 /* The interface's own losses, as libpcap counts ps_ifdrop. 0 where sysfs does not tell. */
 static u_int64_t interface_drops(const struct pfri_ring *r)
 {
@@ -245,23 +247,34 @@ int pfri_afp_start(struct pfri_ring *r, struct pfri_afp *a)
 	return rc;
 }
 
-/*
- * The socket's error queue says ENETDOWN both when the interface goes down
- * (the capture goes on when it is up again) and when it is removed.
- */
-static void socket_error(struct pfri_ring *r, struct pfri_afp *a)
+/* Whether the interface is up, down or gone. */
+static void look_at_interface(struct pfri_ring *r, struct pfri_afp *a)
 {
 	struct ifreq ifr = {.ifr_ifindex = r->ifindex};
-	socklen_t len = sizeof(int);
-	int err = 0;
 
-	getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	if (!r->ifindex || a->gone)
 		return;
 	if (ioctl(a->fd, SIOCGIFNAME, &ifr) < 0) {
 		a->gone = true;
 		a->gone_at_ms = pfri_now_ms();
+		a->down = false;
+	} else {
+		a->down = ioctl(a->fd, SIOCGIFFLAGS, &ifr) < 0 || !(ifr.ifr_flags & IFF_UP);
 	}
+}
+
+/*
+ * The socket's error queue says ENETDOWN when the interface goes down, and
+ * never again while it is down: not when it is removed after that, which may
+ * be the next thing that the kernel does (packet_notifier() in af_packet.c).
+ */
+static void socket_error(struct pfri_ring *r, struct pfri_afp *a)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	look_at_interface(r, a);
 }
 
 int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms)
@@ -269,6 +282,38 @@ int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms)
 	if (!a->gone || pfri_now_ms() < a->gone_at_ms + drain_ms)
 		return 0;
 	return pfri_fail(-ENODEV, "%s: The interface disappeared", r->name.device);
+}
+
+/*
+ * As poll(), which tells nothing more of an interface that is down or gone:
+ * its waits are short, and between them somebody looks.
+ */
+static int poll_and_look(struct pfri_ring *r, struct pfri_afp *a, struct pollfd *p, u_int count,
+			 int timeout_ms)
+{
+	u_int64_t until = pfri_now_ms() + (timeout_ms > 0 ? (u_int)timeout_ms : 0);
+	int n = 0;
+
+	for (;;) {
+		bool watched = a->down;
+		int nap = timeout_ms;
+
+		if ((watched || a->gone) && (nap < 0 || nap > LOOK_MS))
+			nap = LOOK_MS;
+		n = poll(p, count, nap);
+		if (n || !watched)
+			return n;
+		look_at_interface(r, a);
+		if (a->gone)
+			return 1;
+		if (timeout_ms >= 0) {
+			u_int64_t now = pfri_now_ms();
+
+			if (now >= until)
+				return 0;
+			timeout_ms = (int)(until - now);
+		}
+	}
 }
 
 int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_ms)
@@ -281,10 +326,7 @@ int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_m
 	};
 	int n;
 
-	/* Nothing will wake us once the interface is gone: look again soon. */
-	if (a->gone && (timeout_ms < 0 || timeout_ms > 10))
-		timeout_ms = 10;
-	n = poll(p, 3, timeout_ms);
+	n = poll_and_look(r, a, p, 3, timeout_ms);
 	if (n < 0)
 		return errno == EINTR ? -EINTR
 				      : pfri_fail(-errno, "poll failed: %s", strerror(errno));

@@ -19,6 +19,7 @@ struct pfri_afp {
 	bool joined; /* the fan-out group */
 	bool promisc;
 	bool tx_stamps;	      /* SO_TIMESTAMPING is set for what is sent */
+	bool down;	      /* it will not say so when it is removed: look now and then */
 	bool gone;	      /* the interface was removed: report when the ring is empty */
 	u_int64_t gone_at_ms; /* CLOCK_MONOTONIC */
 	u_int mtu;	      /* 0: not known ("any") */

@@ -85,6 +85,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(capture_goes_on_after_down_and_up, LIVE)                                                 \
 	X(a_removed_device_ends_the_capture, LIVE)                                                 \
 	X(a_removed_device_ends_a_wait, LIVE)                                                      \
+	X(a_device_removed_while_it_is_down_ends_a_wait, LIVE)                                     \
 	X(sent_frames_arrive, LIVE)                                                                \
 	X(a_packet_goes_back_as_it_came, LIVE)                                                     \
 	X(the_last_packet_goes_back_however_it_was_read, LIVE)                                     \

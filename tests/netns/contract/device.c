@@ -84,6 +84,25 @@ void a_removed_device_ends_a_wait(void)
 	pfring_close(ring);
 }
 
+void a_device_removed_while_it_is_down_ends_a_wait(void)
+{
+	struct pfring_packet pkt;
+	struct pfring_pkthdr h;
+	pfring *ring = opened(0, 0);
+	u_char *data;
+	pthread_t t;
+	int rc;
+
+	set_up(false);
+	/* The socket has told its error by now, and tells nothing more. */
+	CHECK(pfring_recv_batch(ring, &pkt, 1, 100) == 0, "a device that is down gives something");
+	t = later(50, remove_device, NULL);
+	rc = pfring_recv(ring, &data, 0, &h, 1);
+	CHECK(rc == -ENODEV, "recv gives %d", rc);
+	pthread_join(t, NULL);
+	pfring_close(ring);
+}
+
 /* What gen0 receives next must be this frame. */
 static void arrives(int fd, const u_char *frame, u_int len)
 {
