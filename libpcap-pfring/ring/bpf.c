@@ -231,10 +231,13 @@ static int filter_in_user_space(struct pfri_ring *r)
 	return 1;
 }
 
-/* Before the first program: the one that keeps everything may do. It has generation 0 too. */
+/*
+ * Until another program was in force, the one that keeps everything may do: it
+ * has generation 0, as all that was captured so far.
+ */
 static bool is_all(const struct pfri_bpf *b, const struct sock_filter *insn, u_int len)
 {
-	return !b->attached && len == b->all_len && !memcmp(insn, b->all, len * sizeof(*insn));
+	return !b->generation && len == b->all_len && !memcmp(insn, b->all, len * sizeof(*insn));
 }
 
 static int install(struct pfri_ring *r)
