@@ -143,20 +143,41 @@ static int refuse(struct pfro_handle *h, pcap_t *p, int err)
 	return err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
 }
 
+/* Our ring begins to fill, while the real handle is activated. */
+struct start {
+	pfring *ring;
+	int rc;
+	char why[sizeof(
+		((struct pfro_handle *)NULL)->why)]; /* the last error is its thread's own */
+};
+
+static void start_ring(void *arg)
+{
+	struct start *s = arg;
+
+	s->rc = pfring_enable_ring(s->ring);
+	if (s->rc < 0)
+		snprintf(s->why, sizeof(s->why), "%s", pfring_last_error());
+}
+
 /* The real handle, activated so that it costs nothing. */
 static int activate_shadow(struct pfro_handle *h, pcap_t *p, pfring *ring)
 {
+	struct start start = {.ring = ring};
+	struct pfro_beside beside = {.run = start_ring, .arg = &start};
 	int rc;
 
 	/* The mode stays: it shows in pcap_bufsize(). */
 	REAL(pcap_set_buffer_size)(p, h->immediate ? SHADOW_IMMEDIATE : 1);
 	REAL(pcap_set_protocol_linux)(p, SHADOW_PROTOCOL);
+	pfro_beside_begin(&beside);
 	rc = REAL(pcap_activate)(p);
+	pfro_beside_end(&beside);
 	if (rc >= 0 && REAL(pcap_datalink)(p) != DLT_EN10MB)
 		rc = pfro_error(p, "libpcap gives %s another link type; set PCAP_NO_PF_RING",
 				h->interface);
-	if (rc >= 0 && pfring_enable_ring(ring) < 0)
-		rc = pfro_error(p, "%s", pfring_last_error());
+	if (rc >= 0 && start.rc < 0)
+		rc = pfro_error(p, "%s", start.why);
 	if (rc < 0) {
 		/* The program may change its mind and activate again. */
 		REAL(pcap_set_buffer_size)(p, h->buffer_size ? h->buffer_size : DEFAULT_BUFFER);
@@ -218,9 +239,15 @@ PFRO_EXPORT pcap_t *pcap_open_live(const char *device, int snaplen, int promisc,
 	return p;
 }
 
+static void close_ring(void *arg)
+{
+	pfring_close(arg);
+}
+
 PFRO_EXPORT void pcap_close(pcap_t *p)
 {
 	struct pfro_handle *h = pfro_find(p);
+	struct pfro_beside beside = {.run = close_ring};
 
 	if (h && h->depth) {
 		/* From a callback: what the reader still has in hands goes when it comes back. */
@@ -228,10 +255,13 @@ PFRO_EXPORT void pcap_close(pcap_t *p)
 		return;
 	}
 	if (h) {
-		if (h->ring)
-			pfring_close(h->ring);
+		beside.arg = h->ring;
 		pfro_read_free(h);
 		pfro_remove(h);
 	}
+	if (beside.arg)
+		pfro_beside_begin(&beside);
 	REAL(pcap_close)(p);
+	if (beside.arg)
+		pfro_beside_end(&beside);
 }

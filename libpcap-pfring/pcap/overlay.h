@@ -14,6 +14,7 @@
 #define PFRO_OVERLAY_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -97,6 +98,16 @@ void pfro_tell(const struct pfro_handle *h);
 
 /* control.c: brings the ring's descriptor in line with the real handle's mode. */
 void pfro_nonblock_update(struct pfro_handle *h);
+
+/* beside.c: run(arg) on another thread between begin and end, or in the end. */
+struct pfro_beside {
+	void (*run)(void *arg);
+	void *arg;
+	pthread_t thread;
+	bool started;
+};
+void pfro_beside_begin(struct pfro_beside *b);
+void pfro_beside_end(struct pfro_beside *b);
 
 /* activate.c: puts an error text where pcap_geterr() looks; returns PCAP_ERROR. */
 int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

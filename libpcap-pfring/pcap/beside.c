@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * beside.c - something done on a thread of its own while the caller does another.
+ *
+ * Our ring and the real handle both make the kernel wait for RCU grace periods
+ * (8 to 16 ms each), when they start and when they are closed: these waits go
+ * on at the same time, so that a program has to wait no longer than over the
+ * real library alone. The thread ends before the call of libpcap's that
+ * started it does, and no signal is delivered to it.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include "overlay.h"
+
+#define STACK (256u << 10) /* what it runs are calls of pfring.h */
+
+static void *run(void *arg)
+{
+	struct pfro_beside *b = arg;
+
+	b->run(b->arg);
+	return NULL;
+}
+
+void pfro_beside_begin(struct pfro_beside *b)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	b->started = pthread_create(&b->thread, &attr, run, b) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+}
+
+void pfro_beside_end(struct pfro_beside *b)
+{
+	/* Where no thread can be had, one comes after the other. */
+	if (b->started)
+		pthread_join(b->thread, NULL);
+	else
+		b->run(b->arg);
+}
