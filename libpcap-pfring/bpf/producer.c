@@ -4,7 +4,7 @@
  *
  * It runs in the kernel with bottom halves off, so a lane has one producer at
  * a time: the CPU whose number it bears. The letters are those of
- * <linux/pf_ring.h>, part two. Registers:
+ * <linux/pf_ring_lane.h>. Registers:
  *
  *      R6  context        R7  bytes of the frame to copy
  *      R8  the lane       R9  the record

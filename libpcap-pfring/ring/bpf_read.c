@@ -13,7 +13,7 @@
 #include "handle.h"
 
 #define HOLD_MS 3      /* gathering; one packet is to be handed out within 5 ms */
-#define FIRST_NAP_MS 4 /* see "E..F against G..H" in <linux/pf_ring.h> */
+#define FIRST_NAP_MS 4 /* see "E..F against G..H" in <linux/pf_ring_lane.h> */
 #define BUSY_FROM 32   /* packets between two waits that make a reader busy */
 #define STEP_NS 20000  /* the clock was set if the distance moves by more than this */
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lane.c - drains lanes; see lane.h, and <linux/pf_ring.h> for the format and
+ * lane.c - drains lanes; see lane.h, and <linux/pf_ring_lane.h> for the format and
  * for the barriers, whose letters are used here.
  *
  * Shared memory is read once into a private copy, checked, and only the copy

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lane.h - the one reader of rings in the format of <linux/pf_ring.h>, part two.
+ * lane.h - the one reader of rings in the format of <linux/pf_ring_lane.h>.
  *
  * Whoever fills the lanes (the kernel module, an eBPF program, another
  * process), they are drained here: merged by time, checked record by record,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * lane_write.c - the producer's half of a lane in user space; see lane_write.h.
- * The letters of the barriers are those of <linux/pf_ring.h>.
+ * The letters of the barriers are those of <linux/pf_ring_lane.h>.
  */
 #include "lane.h"
 #include "lane_write.h"

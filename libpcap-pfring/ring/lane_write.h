@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * lane_write.h - fills a lane from user space: the producer's half of
- * <linux/pf_ring.h>, part two, for rings between processes. One thread per
+ * <linux/pf_ring_lane.h>, for rings between processes. One thread per
  * lane. The reader may be hostile: its position is checked, not believed.
  */
 #ifndef PFRI_LANE_WRITE_H

@@ -61,6 +61,7 @@ def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
     assert package - binary == wanted | module | headers | {
         "libpfring.so.5",
         "include/linux/pf_ring.h",
+        "include/linux/pf_ring_lane.h",
         "include/linux/pf_ring_plugins.h",
         "libpcap/libpcap.so.0.8",
         "libpcap/libpcap.so.1",

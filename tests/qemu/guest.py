@@ -180,11 +180,10 @@ def build_module(target: Kernel) -> Path:
 
 def build_programs(where: Path) -> Path:
     """Compile programs/ into a folder of where."""
-    include, folder = where / "include" / "linux", where / "programs"
-    include.mkdir(parents=True)
+    include, folder = where / "include", where / "programs"
     folder.mkdir()
-    shutil.copy(PROJECT / "kernel" / "uapi" / "pf_ring.h", include)
-    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{include.parent}"]
+    shutil.copytree(PROJECT / "kernel" / "uapi", include / "linux")
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{include}"]
     flags += [f"-I{PROJECT / 'libpcap-pfring' / 'include'}"]
     library = PROJECT / "build" / "dev" / "libpcap-pfring"
     for source in (HERE / "programs").glob("*.c"):

@@ -2,7 +2,7 @@
 /*
  * The protocol of a lane, explored wholly: every interleaving of one producer
  * and one consumer, with stores that leave the producer's (and the consumer's)
- * store buffer at any later time. The steps are those of <linux/pf_ring.h>
+ * store buffer at any later time. The steps are those of <linux/pf_ring_lane.h>
  * and carry its letters.
  *
  * The model: a ring of two slots, PACKETS packets. A processor's store goes

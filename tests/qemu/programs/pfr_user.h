@@ -2,7 +2,7 @@
 /*
  * pfr_user.h - a PF_RING socket without libpfring, for the programs in here.
  *
- * The reader's half of the ring as <linux/pf_ring.h> describes it, written a
+ * The reader's half of the ring as <linux/pf_ring_lane.h> describes it, written a
  * second time on purpose: a fault in the library must not hide one in the
  * module. Everything exits with a message on a failure that is not expected.
  */
