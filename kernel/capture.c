@@ -26,7 +26,7 @@
 #define PFR_DEFRAG_USER(dev)                                                                       \
 	(__IP_DEFRAG_CONNTRACK_BRIDGE_IN - (u32)(dev)->ifindex % PFR_DEFRAG_DEVICES)
 
-static __always_inline u8 frame_flags(const struct sk_buff *skb)
+static __always_inline u8 frame_flags(const struct sk_buff *skb, u8 direction)
 {
 	u8 flags = 0;
 
@@ -34,7 +34,7 @@ static __always_inline u8 frame_flags(const struct sk_buff *skb)
 		flags |= PFR_REC_GSO;
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		flags |= PFR_REC_CSUM;
-	else if (skb->pkt_type != PACKET_OUTGOING && skb_csum_unnecessary(skb))
+	else if (direction == PFR_DIR_RX && skb_csum_unnecessary(skb))
 		flags |= PFR_REC_CSUM_OK;
 	return flags;
 }
@@ -53,20 +53,20 @@ static __always_inline void frame_init(struct pfr_frame *f, struct sk_buff *skb,
 		f->tci = skb_vlan_tag_get(skb);
 	}
 	f->pkttype = skb->pkt_type;
-	f->flags = frame_flags(skb) | flags;
+	f->flags = frame_flags(skb, direction) | flags;
 	f->queue = skb_rx_queue_recorded(skb) ? skb_get_rx_queue(skb) + 1 : 0;
 	f->direction = direction;
 	f->looping = direction == PFR_DIR_TX && (skb->dev->flags & IFF_LOOPBACK);
 	f->parsed_valid = false;
 	f->parsed_inner = false;
 	f->digest_valid = false;
-	f->ts[PFR_TS_SYSTEM] = 0;
-	f->ts[PFR_TS_COARSE] = 0;
+	f->system = 0;
+	f->coarse = 0;
 }
 
 u64 pfr_capture_time(struct pfr_frame *f)
 {
-	return f->ts[PFR_TS_SYSTEM] ?: frame_clock(f, PFR_TS_SYSTEM);
+	return frame_time(f);
 }
 
 static bool queue_has(u64 queues, u16 queue)
@@ -100,16 +100,15 @@ static __always_inline bool capture_one(const struct pfr_sub *sub, struct pfr_fr
 	struct pfr_ring *ring = sub->ring;
 	const struct sk_filter *filter;
 	struct pfr_rules *rules;
-	u8 directions = READ_ONCE(ring->directions);
+	/* Pairs with the release of sockopt.c: who sees it enabled sees its lanes. */
+	u8 takes = smp_load_acquire(&ring->takes);
 	u32 keep = f->len;
 	u32 rate;
 
-	/* Pairs with the release of sockopt.c: who sees it active sees its lanes. */
-	if (!smp_load_acquire(&ring->active) || !(directions & direction) ||
-	    !queue_wanted(sub->queues, f))
+	if (!(takes & direction) || !queue_wanted(sub->queues, f))
 		return true;
 	/* On the loopback device each packet passes twice; one is enough. */
-	if (direction == PFR_DIR_TX && f->looping && (directions & PFR_DIR_RX))
+	if (direction == PFR_DIR_TX && f->looping && (takes & PFR_DIR_RX))
 		return true;
 	if (direction == PFR_DIR_TX && ring->discard_injected && pfr_tx_sent_by(ring, f->skb))
 		return true;
@@ -245,8 +244,7 @@ static bool listened_to(const struct pfr_dev *d, const struct sk_buff *skb)
 	const struct pfr_sub *sub;
 
 	hlist_for_each_entry_rcu(sub, &d->subs, node) {
-		if (READ_ONCE(sub->ring->active) && READ_ONCE(sub->ring->directions) & PFR_DIR_RX &&
-		    queue_has(sub->queues, queue))
+		if (READ_ONCE(sub->ring->takes) & PFR_DIR_RX && queue_has(sub->queues, queue))
 			return true;
 	}
 	return false;

@@ -16,7 +16,7 @@
 
 enum verdict { GO_ON, PASS, REFUSE };
 
-static void tuple_fill(struct pfr_end *end, const struct pfr_tuple *t)
+static __always_inline void tuple_fill(struct pfr_end *end, const struct pfr_tuple *t)
 {
 	end[0].high = 0;
 	end[1].high = 0;

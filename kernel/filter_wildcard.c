@@ -163,7 +163,8 @@ void pfr_wild_free(struct pfr_wild *w)
 	kfree(w);
 }
 
-static bool holds_pattern(const struct pfr_wild *w, const struct pfr_frame *f)
+/* Out of line, as inner_matches(): most rules need neither, and their frames cost. */
+static noinline bool holds_pattern(const struct pfr_wild *w, const struct pfr_frame *f)
 {
 	struct skb_seq_state seq;
 	u32 from = f->parsed.payload, consumed = 0, left, i;
@@ -188,7 +189,7 @@ static bool holds_pattern(const struct pfr_wild *w, const struct pfr_frame *f)
 	return false;
 }
 
-static bool inner_matches(const struct pfr_wild *w, const struct pfr_digest *d, int src)
+static noinline bool inner_matches(const struct pfr_wild *w, const struct pfr_digest *d, int src)
 {
 	u64 differ = 0;
 	int i;

@@ -279,6 +279,8 @@ static __always_inline u16 parse_ethernet(struct cursor *c, struct pfr_parsed *p
 		ether_addr_copy(p->smac, eth->h_source);
 	}
 	c->off += sizeof(*eth);
+	if (likely(eth->h_proto == htons(ETH_P_IP)))
+		return ETH_P_IP;
 	return parse_types(c, ntohs(eth->h_proto), vlan);
 }
 

@@ -71,8 +71,8 @@ struct pfr_lane {
 	u64 data_size;
 	u8 *data;
 	struct pfr_lane_prod *shared_prod;
-	u64 woken_at;	    /* the position of the last wake-up */
-	u64 woken_accepted; /* and what was accepted until then */
+	u64 wake_at;	    /* a position beyond this one wakes whatever the watermark */
+	u64 woken_accepted; /* what was accepted until the last wake-up */
 	/* Not for every packet. */
 	u64 cons;
 	u64 ripe; /* poll() answers as long as the reader is before this position */
@@ -99,10 +99,9 @@ struct pfr_ring {
 	struct sock sk; /* first: sk_alloc() makes the whole */
 
 	/* Read for every packet. */
-	bool active;
+	u8 takes;     /* PFR_DIR_*: directions, or 0 while the ring is not enabled; mutex */
+	u8 timestamp; /* PFR_TS_* */
 	bool discard_injected;
-	u8 directions; /* PFR_DIR_*, mode and direction together */
-	u8 timestamp;  /* PFR_TS_* */
 	u32 caplen;
 	u32 sampling;
 	u32 nlanes;
@@ -134,8 +133,9 @@ struct pfr_ring {
 	u32 consumer;
 	int ifindex; /* 0: any; RTNL */
 	u64 queues;
+	bool active; /* mutex */
 	bool bound, gone, shut, promisc;
-	u8 direction, mode;
+	u8 direction, mode, directions; /* the last: PFR_DIR_*, of the first two; RTNL */
 	u32 id;
 	pid_t pid; /* as its namespace saw it */
 	char device[IFNAMSIZ];
@@ -254,7 +254,7 @@ struct pfr_frame {
 	bool looping;	     /* will be received as well: the loopback device's sent packets */
 	bool parsed_valid, parsed_inner;
 	bool digest_valid, digest_inner;
-	u64 ts[2]; /* PFR_TS_SYSTEM and _COARSE, once asked for */
+	u64 system, coarse; /* time, PFR_TS_SYSTEM and _COARSE; 0: not asked for yet */
 	union {
 		struct { /* as in struct pfr_rec from ifindex on: written in one go */
 			u32 ifindex;

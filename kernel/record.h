@@ -4,7 +4,7 @@
  *
  * Included by capture.c alone and inlined there, for it runs once per packet
  * and ring. In an RCU section with bottom halves off. Layout and barriers (A)
- * to (F) are drawn in uapi/pf_ring.h. Where a ring has a lane for each CPU that
+ * to (F) are drawn in uapi/pf_ring_lane.h. Where a ring has a lane for each CPU that
  * can ever come, a lane needs no lock: its CPU with bottom halves off is alone.
  * Otherwise producers take lane->lock.
  */
@@ -78,37 +78,38 @@ static noinline void frame_copy_tagged(struct pfr_rec *rec, const struct pfr_fra
 }
 
 /* When it came, on the host's clock; asked for once, whatever the number of rings. */
-static __always_inline u64 frame_clock(struct pfr_frame *f, u8 clock)
+static __always_inline u64 frame_time(struct pfr_frame *f)
 {
-	ktime_t came = pfr_skb_tstamp(f->skb);
-
-	if (came)
-		f->ts[clock] = ktime_to_ns(came);
-	else if (clock == PFR_TS_COARSE)
-		f->ts[clock] = ktime_get_coarse_real_ns();
-	else
-		f->ts[clock] = ktime_get_real_ns();
-	return f->ts[clock];
+	if (!f->system)
+		f->system = ktime_to_ns(pfr_skb_tstamp(f->skb)) ?: ktime_get_real_ns();
+	return f->system;
 }
 
-static noinline u64 frame_hardware_clock(struct pfr_frame *f, struct pfr_rec *rec)
+/* The same on the clock of a ring that wants another one. */
+static noinline u64 frame_other_time(struct pfr_frame *f, u8 clock, struct pfr_rec *rec)
 {
 	ktime_t hw = skb_hwtstamps(f->skb)->hwtstamp;
 
+	if (clock == PFR_TS_COARSE) {
+		if (!f->coarse)
+			f->coarse =
+				ktime_to_ns(pfr_skb_tstamp(f->skb)) ?: ktime_get_coarse_real_ns();
+		return f->coarse;
+	}
 	if (!hw)
-		return f->ts[PFR_TS_SYSTEM] ?: frame_clock(f, PFR_TS_SYSTEM);
+		return frame_time(f);
 	rec->flags |= PFR_REC_TS_HW;
 	return ktime_to_ns(hw);
 }
 
-/* F of uapi/pf_ring.h: skwq_has_sleeper() has the barrier that pairs with sock_poll_wait()'s. */
+/* F: skwq_has_sleeper() has the barrier that pairs with sock_poll_wait()'s. */
 static __always_inline void lane_wake(struct pfr_ring *ring, struct pfr_lane *lane, u64 prod,
 				      u64 accepted)
 {
 	if (!skwq_has_sleeper(rcu_dereference(ring->sk.sk_wq)))
 		return;
 	if (accepted - READ_ONCE(lane->woken_accepted) >= READ_ONCE(ring->watermark) ||
-	    prod - READ_ONCE(lane->woken_at) > lane->data_size / 2)
+	    prod > READ_ONCE(lane->wake_at))
 		pfr_wake_now(ring, lane);
 	else if (!atomic_read(&ring->timer_armed))
 		pfr_wake_later(ring);
@@ -155,10 +156,10 @@ static __always_inline bool record_put(struct pfr_ring *ring, struct pfr_frame *
 	rec->len = len;
 	tail[0] = f->tail[0];
 	tail[1] = f->tail[1];
-	if (unlikely(clock == PFR_TS_HARDWARE))
-		rec->ts_ns = frame_hardware_clock(f, rec);
+	if (likely(clock == PFR_TS_SYSTEM))
+		rec->ts_ns = frame_time(f);
 	else
-		rec->ts_ns = f->ts[clock] ?: frame_clock(f, clock);
+		rec->ts_ns = frame_other_time(f, clock, rec);
 	if (unlikely(f->tpid) && caplen >= TAGGED_MIN)
 		frame_copy_tagged(rec, f, caplen);
 	else if (likely(caplen <= skb_headlen(f->skb)))

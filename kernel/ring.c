@@ -79,6 +79,7 @@ static int lane_alloc(struct pfr_lane *lane, u64 data_size)
 
 	spin_lock_init(&lane->lock);
 	lane->data_size = lane->limit = data_size;
+	lane->wake_at = data_size / 2;
 	lane->pages = kvcalloc(shown, sizeof(*lane->pages), GFP_KERNEL_ACCOUNT);
 	if (!lane->pages)
 		return -ENOMEM;

@@ -40,7 +40,7 @@ static int pfr_release(struct socket *sock)
 	if (!sk)
 		return 0;
 	ring = pfr_ring(sk);
-	WRITE_ONCE(ring->active, false);
+	WRITE_ONCE(ring->takes, 0);
 	pfr_proc_remove(ring);
 	rtnl_lock();
 	pfr_cluster_leave(ring);

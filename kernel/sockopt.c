@@ -40,6 +40,15 @@ static char *get_text(sockptr_t val, unsigned int len, unsigned int max, bool li
 	return text;
 }
 
+/* Puts in force what direction, mode and being enabled come to. The lanes are there if active. */
+static void set_takes(struct pfr_ring *ring, bool active)
+{
+	lockdep_assert_held(&ring->mutex);
+	WRITE_ONCE(ring->active, active);
+	/* Pairs with the acquire of capture.c. */
+	smp_store_release(&ring->takes, active ? ring->directions : 0);
+}
+
 /* Which way packets must go to be of interest, after mode and direction. */
 static void set_directions(struct pfr_ring *ring)
 {
@@ -51,7 +60,10 @@ static void set_directions(struct pfr_ring *ring)
 		dirs = PFR_DIR_TX;
 	if (ring->mode == send_only_mode || ring->mode == management_only_mode)
 		dirs = 0;
-	WRITE_ONCE(ring->directions, dirs);
+	mutex_lock(&ring->mutex);
+	ring->directions = dirs;
+	set_takes(ring, ring->active);
+	mutex_unlock(&ring->mutex);
 	pfr_device_refresh(ring);
 }
 
@@ -64,9 +76,16 @@ static int set_activate(struct pfr_ring *ring)
 	if (!ring->lanes)
 		err = pfr_ring_alloc(ring, &req);
 	if (!err)
-		smp_store_release(&ring->active, true);
+		set_takes(ring, true);
 	mutex_unlock(&ring->mutex);
 	return err;
+}
+
+static void set_inactive(struct pfr_ring *ring)
+{
+	mutex_lock(&ring->mutex);
+	set_takes(ring, false);
+	mutex_unlock(&ring->mutex);
 }
 
 static int set_ring(struct pfr_ring *ring, sockptr_t val, unsigned int len)
@@ -255,10 +274,10 @@ int pfr_setsockopt(struct socket *sock, int level, int optname, sockptr_t val, u
 	case PFR_SO_ACTIVATE:
 		return set_activate(ring);
 	case PFR_SO_DEACTIVATE:
-		WRITE_ONCE(ring->active, false);
+		set_inactive(ring);
 		return 0;
 	case PFR_SO_SHUTDOWN:
-		WRITE_ONCE(ring->active, false);
+		set_inactive(ring);
 		WRITE_ONCE(ring->shut, true);
 		ring->sk.sk_state_change(&ring->sk);
 		return 0;

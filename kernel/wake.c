@@ -58,10 +58,10 @@ void pfr_wake_later(struct pfr_ring *ring)
 			      HRTIMER_MODE_REL_SOFT);
 }
 
-/* Called by the lane's producer: the two positions of the last wake-up are its own. */
+/* Called by the lane's producer: when to wake next is its own. */
 void pfr_wake_now(struct pfr_ring *ring, struct pfr_lane *lane)
 {
-	WRITE_ONCE(lane->woken_at, READ_ONCE(lane->prod));
+	WRITE_ONCE(lane->wake_at, READ_ONCE(lane->prod) + lane->data_size / 2);
 	WRITE_ONCE(lane->woken_accepted, READ_ONCE(lane->shared_prod->accepted));
 	wake_reader(ring);
 }
