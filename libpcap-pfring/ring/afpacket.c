@@ -158,6 +158,24 @@ int pfri_afp_set_promisc(struct pfri_ring *r, struct pfri_afp *a, bool on)
 	return 0;
 }
 
+/* protocol 0: nothing is received, but what is sent needs no address. */
+static int bind_to(struct pfri_ring *r, struct pfri_afp *a, u_int16_t protocol)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+		.sll_ifindex = r->ifindex,
+	};
+
+	if (bind(a->fd, (struct sockaddr *)&sll, sizeof(sll)) < 0) {
+		if (errno == ENODEV)
+			return pfri_fail(-ENODEV, "%s: the interface disappeared", r->name.device);
+		return pfri_fail(-errno, "%s: cannot bind to the interface: %s", r->name.device,
+				 strerror(errno));
+	}
+	return 0;
+}
+
 int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 {
 	int one = 1, rc;
@@ -182,6 +200,8 @@ int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 			return pfri_fail(-errno, "cannot open a packet socket: %s",
 					 strerror(errno));
 	}
+	if (!rc && r->ifindex && !a->cooked)
+		rc = bind_to(r, a, 0);
 	if (!rc && r->opt.hw_tstamp)
 		rc = stamp_in_hardware(r, a);
 	if (!rc && (r->opt.flags & PF_RING_PROMISC))
@@ -215,22 +235,10 @@ void pfri_afp_close(struct pfri_ring *r, struct pfri_afp *a)
 
 static int bind_all(struct pfri_ring *r, struct pfri_afp *a)
 {
-	struct sockaddr_ll sll = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = r->ifindex,
-	};
+	int rc = a->bound ? 0 : bind_to(r, a, ETH_P_ALL);
 
-	if (a->bound)
-		return 0;
-	if (bind(a->fd, (struct sockaddr *)&sll, sizeof(sll)) < 0) {
-		if (errno == ENODEV)
-			return pfri_fail(-ENODEV, "%s: the interface disappeared", r->name.device);
-		return pfri_fail(-errno, "%s: cannot bind to the interface: %s", r->name.device,
-				 strerror(errno));
-	}
-	a->bound = true;
-	return 0;
+	a->bound = !rc;
+	return rc;
 }
 
 int pfri_afp_start(struct pfri_ring *r, struct pfri_afp *a)

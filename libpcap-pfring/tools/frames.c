@@ -30,10 +30,15 @@ static u_char *more(const struct tool *tool, struct frames *f, u_int len, u_int6
 	return f->data + f->used - len;
 }
 
-static void settle(struct frames *f)
+static void settle(const struct tool *tool, struct frames *f)
 {
+	f->frame = realloc(f->frame, ((size_t)f->n + FRAMES_AHEAD) * sizeof(*f->frame));
+	if (!f->frame)
+		tool_die(tool, "no memory for the frames");
 	for (u_int i = 0; i < f->n; i++)
 		f->frame[i].iov_base = f->data + (size_t)f->frame[i].iov_base;
+	for (u_int i = 0; i < FRAMES_AHEAD; i++)
+		f->frame[f->n + i] = f->frame[i];
 }
 
 static void put16(u_char *p, u_int v)
@@ -96,7 +101,7 @@ void frames_make(const struct tool *tool, struct frames *f, const struct frame_m
 			   ETH_IP_UDP + (m->vlan ? TAG : 0));
 	for (u_int i = 0; i < m->addresses; i++)
 		make(more(tool, f, m->len, 0), m, i);
-	settle(f);
+	settle(tool, f);
 }
 
 void frames_read(const struct tool *tool, struct frames *f, const char *path)
@@ -130,7 +135,7 @@ void frames_read(const struct tool *tool, struct frames *f, const char *path)
 	pfring_close(file);
 	if (!f->n)
 		tool_die(tool, "%s holds no packet that could be sent", path);
-	settle(f);
+	settle(tool, f);
 }
 
 void frames_free(struct frames *f)

@@ -7,9 +7,12 @@
 
 #include "common.h"
 
+/* So many from any of them on lie in a row, the first again behind the last. */
+#define FRAMES_AHEAD 1024
+
 struct frames {
-	struct iovec *frame;
-	u_int64_t *at_ns; /* of a capture file: since its first packet */
+	struct iovec *frame; /* n and FRAMES_AHEAD more */
+	u_int64_t *at_ns;    /* of a capture file: since its first packet */
 	u_int n;
 	u_char *data;
 	size_t used, room;

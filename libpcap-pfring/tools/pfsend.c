@@ -53,7 +53,7 @@ static const struct tool_option options[] = {
 	{'P', "ports", "SRC:DST", "UDP ports (default 1024:53)"},
 	TOOL_NUMBER('V', "vlan", "ID", "with a VLAN tag", &opt.model.vlan, "a VLAN", 1, 4095),
 	TOOL_NUMBER('B', "batch", "PACKETS", "most frames for one system call (default 64)",
-		    &opt.batch, "a batch", 1, 1024),
+		    &opt.batch, "a batch", 1, FRAMES_AHEAD),
 	TOOL_CORE,
 	TOOL_QUIET("no line each second, only the last one", &opt.quiet),
 	{0},
@@ -188,7 +188,7 @@ static bool wait_due(const struct frames *f, const struct tool_count *c,
 /* How many frames from the next one on are due by now. */
 static u_int how_many(const struct frames *f, const struct tool_count *c, u_int at, u_int64_t begun)
 {
-	u_int most = min_val(opt.batch, f->n - at), n = 1;
+	u_int most = opt.batch, n = 1;
 	double now = (double)(tool_now() - begun);
 	struct tool_count then = *c;
 

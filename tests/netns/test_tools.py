@@ -126,6 +126,15 @@ def test_pfsend_replays_a_capture_file(wire: Wire, trace: Trace, tmp_path: Path)
     assert f"{len(frames)} packets" in listed.stdout
 
 
+def test_pfsend_takes_its_addresses_in_turn_across_batches(wire: Wire, tmp_path: Path) -> None:
+    out = tmp_path / "out.pcap"
+    options = ["-i", Wire.CAPTURE, "-e", "1", "-w", str(out), "-n", "500"]
+    with running(wire.rx, "pfwrite", *options, ready="Writing") as writing:
+        send(wire, "-n", "500", "-b", "7", "-S", "10.0.0.0", "-B", "200")
+        writing.output()
+    assert [record.data[29] for record in capfile.read(out)] == [i % 7 for i in range(500)]
+
+
 def test_pfsend_keeps_to_its_rate(wire: Wire) -> None:
     said = send(wire, "-n", "3000", "-p", "10000")
     average = re.search(r"average ([\d'.]+) pps", said)
