@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pfring
@@ -35,26 +38,54 @@ def send_out(wire: Wire, frames: Sequence[bytes]) -> None:
             out.sendto(frame, (Wire.CAPTURE, 0))
 
 
-def save_all(ring: pfring.Ring, path: Path, room: int = 262_144) -> list[tuple[bytes, int]]:
-    """Write what has come to a file and read it back; the ring must not have dropped any."""
-    with pfring.Dumper(path, ring.linktype, room) as dumper:
-        while ring.save(dumper, 10_000, timeout=0.3):
+class Saver:
+    """Writes what comes on a ring to a file."""
+
+    def __init__(self, ring: pfring.Ring, path: Path) -> None:
+        self.ring = ring
+        self._path = path
+        self._dumper = pfring.Dumper(path, ring.linktype, 262_144)
+
+    def save(self, timeout: float) -> int:
+        """Save what has come, or comes within so many seconds; return how many packets."""
+        return self.ring.save(self._dumper, 10_000, timeout=timeout)
+
+    def finish(self) -> list[tuple[bytes, int]]:
+        """Save the rest and read all of it back; the ring must not have dropped any."""
+        while self.save(0.3):
             pass
-    stats = ring.stats()
-    assert stats.drop == 0
-    assert stats.recv == stats.delivered == dumper.written
-    return [(r.data, r.length) for r in capfile.read(path)]
+        self._dumper.close()
+        stats = self.ring.stats()
+        assert stats.drop == 0
+        assert stats.recv == stats.delivered == self._dumper.written
+        return [(r.data, r.length) for r in capfile.read(self._path)]
+
+
+def save_all(ring: pfring.Ring, path: Path) -> list[tuple[bytes, int]]:
+    return Saver(ring, path).finish()
+
+
+def send_while_saving(replay: Replay, savers: Sequence[Saver]) -> int:
+    """Send everything; read meanwhile, for packet: spends a block on each 2 ms of a slow sender."""
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(replay.send)
+        while not sending.done():
+            for saver in savers:
+                saver.save(0)
+            time.sleep(0.02)
+        return sending.result().packets
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
-        rings = {}
-        for expression in GROUPS[group]:
-            for backend in LIVE:
-                with wire.rx.entered():
-                    ring = pfring.open(f"{backend}:{Wire.CAPTURE}", expression or None, buffer=ROOM)
-                rings[expression, backend] = stack.enter_context(ring)
+        ours = {}
+        for i, (expression, backend) in enumerate(product(GROUPS[group], LIVE)):
+            with wire.rx.entered():
+                ring = pfring.open(f"{backend}:{Wire.CAPTURE}", expression or None, buffer=ROOM)
+            ours[expression, backend] = Saver(
+                stack.enter_context(ring), tmp_path / f"ours-{i}.pcap"
+            )
         dumps = []
         for i, expression in enumerate(GROUPS[group]):
             options, filter_ = DIRECTIONS.get(expression, ((), expression))
@@ -63,7 +94,7 @@ def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path:
             dumps.append(stack.enter_context(tcpdump))
         replay = stack.enter_context(Replay(wire, trace.frames))
         send_out(wire, trace.frames[:OUTGOING])
-        assert replay.send().packets == len(trace)
+        assert send_while_saving(replay, list(ours.values())) == len(trace)
         wrong = []
         for expression, tcpdump in zip(GROUPS[group], dumps, strict=True):
             counters = tcpdump.finish()
@@ -71,7 +102,7 @@ def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path:
             expected = [(r.data, r.length) for r in capfile.read(tcpdump.path)]
             assert len(expected) == counters.captured
             for backend in LIVE:
-                found = save_all(rings[expression, backend], tmp_path / "ours.pcap")
+                found = ours[expression, backend].finish()
                 if found != expected:
                     wrong.append(
                         f"{backend}, {expression or 'no filter'}: {len(found)} packets, "
