@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# The workers of a level share no fixtures: one of them makes the costly one and uses it.
+pytestmark = pytest.mark.xdist_group("wheel")
+
 TOP = Path(__file__).parents[2]
 
 
