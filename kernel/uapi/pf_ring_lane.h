@@ -129,6 +129,7 @@ struct pfr_lane_prod {
 	__u64 at;   /* where in it the next record goes */
 	__u64 left; /* room left in this segment */
 	__u8 place[PFR_MAX_SEGMENTS]; /* written before a position in that segment is published */
+	__u64 filtered; /* eBPF: packets that rules or the policy refused */
 };
 
 struct pfr_lane_cons {
@@ -165,6 +166,7 @@ struct pfr_rec {
 #define PFR_REC_CSUM_OK  0x10
 #define PFR_REC_DEFRAG   0x20 /* put together from IP fragments */
 #define PFR_REC_SKIP     0x40 /* no packet: go on at the next segment (pool) or at the front */
+#define PFR_REC_DECIDED  0x80 /* eBPF: rules were evaluated and let it pass */
 
 #define PFR_REC_SIZE(caplen) \
 	(((__u64)sizeof(struct pfr_rec) + (caplen) + PFR_REC_ALIGN - 1) & ~(__u64)(PFR_REC_ALIGN - 1))
@@ -174,7 +176,7 @@ struct pfr_rec {
 #else
 #define PFR_ASSERT(x, m) _Static_assert(x, m)
 #endif
-PFR_ASSERT(sizeof(struct pfr_lane_prod) == 256, "pfr_lane_prod is shared memory");
+PFR_ASSERT(sizeof(struct pfr_lane_prod) == 264, "pfr_lane_prod is shared memory");
 PFR_ASSERT(sizeof(struct pfr_lane_cons) == 192, "pfr_lane_cons is shared memory");
 PFR_ASSERT(sizeof(struct pfr_rec) == 32, "pfr_rec is shared memory");
 PFR_ASSERT(PFR_LANE_SLACK % 4096 == 0 && PFR_LANE_SLACK >= PFR_MAX_REC, "slack holds one record");

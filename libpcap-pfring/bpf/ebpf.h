@@ -55,6 +55,11 @@ static inline void ebpf_be16(struct pfri_ebpf *e, uint8_t dst)
 	ebpf_emit(e, (struct bpf_insn){BPF_ALU | BPF_END | BPF_TO_BE, dst, 0, 0, 16});
 }
 
+static inline void ebpf_be32(struct pfri_ebpf *e, uint8_t dst)
+{
+	ebpf_emit(e, (struct bpf_insn){BPF_ALU | BPF_END | BPF_TO_BE, dst, 0, 0, 32});
+}
+
 static inline void ebpf_load(struct pfri_ebpf *e, uint8_t size, uint8_t dst, uint8_t src, int off)
 {
 	ebpf_emit(e, (struct bpf_insn){BPF_LDX | BPF_MEM | size, dst, src, (int16_t)off, 0});

@@ -29,6 +29,7 @@
 #define SLOT_TAG (-24)	/* bytes that the put-back tag adds: 0 or 4 */
 #define SLOT_NEXT (-32) /* where in the pool the next segment lies */
 #define SLOT_KEY (-36)	/* of the pool's array */
+#define SLOT_MARK (-40) /* 0 or PFR_REC_DECIDED */
 
 #define ADDRESSES 12
 #define TAG_LEN 4
@@ -65,16 +66,13 @@ static void land_all(struct pfri_ebpf *e, const struct exits *x)
 		ebpf_land(e, x->jump[i]);
 }
 
-/* COPY = min(verdict in R0, length, caplen); SLOT_TAG = room for a stripped tag. */
-static void size_up(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *out)
+/* COPY = min(verdict in COPY, length, caplen); SLOT_TAG = room for a stripped tag. */
+static void size_up(struct pfri_ebpf *e, uint32_t caplen, struct exits *out)
 {
 	/* The addresses are always copied, so that the tag has a place behind them. */
-	int32_t tagged_max =
-		p->caplen > ADDRESSES + TAG_LEN ? (int32_t)p->caplen - TAG_LEN : ADDRESSES;
+	int32_t tagged_max = caplen > ADDRESSES + TAG_LEN ? (int32_t)caplen - TAG_LEN : ADDRESSES;
 	unsigned over, under, none, cut, done;
 
-	leave(out, ebpf_jump32_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
-	ebpf_alu64(e, BPF_MOV, COPY, BPF_REG_0);
 	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(len));
 	over = ebpf_jump_if(e, BPF_JLE, COPY, BPF_REG_1);
 	ebpf_alu64(e, BPF_MOV, COPY, BPF_REG_1);
@@ -90,8 +88,8 @@ static void size_up(struct pfri_ebpf *e, const struct pfri_producer *p, struct e
 	ebpf_land(e, cut);
 	ebpf_land(e, none);
 	ebpf_alu64_imm(e, BPF_MOV, REC, 0);
-	under = ebpf_jump_if_imm(e, BPF_JLE, COPY, (int32_t)p->caplen);
-	ebpf_alu64_imm(e, BPF_MOV, COPY, (int32_t)p->caplen);
+	under = ebpf_jump_if_imm(e, BPF_JLE, COPY, (int32_t)caplen);
+	ebpf_alu64_imm(e, BPF_MOV, COPY, (int32_t)caplen);
 	ebpf_land(e, under);
 	ebpf_land(e, over);
 	ebpf_land(e, done);
@@ -115,6 +113,37 @@ static void find_lane(struct pfri_ebpf *e, const struct pfri_producer *p, struct
 	ebpf_store(e, BPF_W, FP, SLOT_CPU, BPF_REG_0);
 	ebpf_alu64_imm(e, BPF_MUL, BPF_REG_0, PFR_LANE_DATA);
 	ebpf_alu64(e, BPF_ADD, LANE, BPF_REG_0);
+}
+
+/*
+ * What rules refuse ends here; of what they decide on no more than the snap
+ * length is copied, while the library wants to see the rest whole.
+ */
+static void decide(struct pfri_ebpf *e, const struct pfri_producer *p, struct exits *out)
+{
+	struct pfri_decisions to = {0};
+	unsigned sized;
+
+	pfri_decide_emit(e, p->decider, &to);
+	if (to.refused.n) {
+		pfri_land_all(e, &to.refused);
+		ebpf_load(e, BPF_DW, BPF_REG_1, LANE, PROD_FIELD(filtered));
+		ebpf_alu64_imm(e, BPF_ADD, BPF_REG_1, 1);
+		ebpf_store(e, BPF_DW, LANE, PROD_FIELD(filtered), BPF_REG_1);
+		leave(out, ebpf_jump(e));
+	}
+	sized = 0;
+	if (to.forwarded.n) {
+		pfri_land_all(e, &to.forwarded);
+		ebpf_store_imm(e, BPF_W, FP, SLOT_MARK, PFR_REC_DECIDED);
+		size_up(e, min_val(p->caplen, p->decider->caplen), out);
+		sized = ebpf_jump(e);
+	}
+	pfri_land_all(e, &to.undecided);
+	ebpf_store_imm(e, BPF_W, FP, SLOT_MARK, 0);
+	size_up(e, p->caplen, out);
+	if (to.forwarded.n)
+		ebpf_land(e, sized);
 }
 
 /* REC = the byte of the pool whose number is in the lane's field at. */
@@ -302,14 +331,17 @@ static void describe(struct pfri_ebpf *e, const struct pfri_producer *p)
 	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(queue_mapping));
 	ebpf_store(e, BPF_H, REC, REC_FIELD(queue), BPF_REG_1);
 
-	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_5, 0);
+	if (p->decider)
+		ebpf_load(e, BPF_W, BPF_REG_5, FP, SLOT_MARK);
+	else
+		ebpf_alu64_imm(e, BPF_MOV, BPF_REG_5, 0);
 	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_1, 0);
 	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_2, 0);
 	untagged = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_3, 0);
 	ebpf_load(e, BPF_W, BPF_REG_1, CTX, SKB(vlan_tci));
 	ebpf_load(e, BPF_W, BPF_REG_2, CTX, SKB(vlan_proto));
 	ebpf_be16(e, BPF_REG_2);
-	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_5, PFR_REC_VLAN);
+	ebpf_alu64_imm(e, BPF_OR, BPF_REG_5, PFR_REC_VLAN);
 	ebpf_land(e, untagged);
 	ebpf_store(e, BPF_H, REC, REC_FIELD(vlan_tci), BPF_REG_1);
 	ebpf_store(e, BPF_H, REC, REC_FIELD(vlan_tpid), BPF_REG_2);
@@ -421,6 +453,7 @@ int pfri_producer_emit(struct pfri_ebpf *e, const struct pfri_producer *asked,
 										  : most,
 						   .generation = asked->generation,
 						   .clock = asked->clock,
+						   .decider = asked->decider,
 					   },
 				   *p = &fitting;
 	struct exits out = {0}, full = {0};
@@ -430,8 +463,13 @@ int pfri_producer_emit(struct pfri_ebpf *e, const struct pfri_producer *asked,
 	err = pfri_bpf_translate(filter, len, e);
 	if (err)
 		return err;
-	size_up(e, p, &out);
+	leave(&out, ebpf_jump32_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
+	ebpf_alu64(e, BPF_MOV, COPY, BPF_REG_0);
 	find_lane(e, p, &out);
+	if (p->decider)
+		decide(e, p, &out);
+	else
+		size_up(e, p->caplen, &out);
 	reserve(e, p, &full);
 	describe(e, p);
 	copy(e, &full);

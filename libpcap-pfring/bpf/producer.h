@@ -13,6 +13,7 @@
 #include <linux/filter.h>
 
 #include "clock.h"
+#include "decide.h"
 #include "ebpf.h"
 #include "maps.h"
 
@@ -22,6 +23,7 @@ struct pfri_producer {
 	uint32_t caplen;     /* no record holds more, put-back tag included, nor than a segment */
 	uint32_t generation; /* of the filter; goes into every record's hash */
 	enum pfri_clock clock;
+	const struct pfri_decider *decider; /* evaluates rules; NULL: there are none */
 };
 
 /* The whole program: filter (classic, checked), then the capture. As pfri_bpf_translate(). */

@@ -30,6 +30,7 @@
 
 struct pfri_ring;
 struct pfri_rules;
+struct pfri_flow_rule;
 
 /* A parsed device name (names.c). */
 struct pfri_name {
@@ -64,7 +65,7 @@ enum pfri_setting {
 	PFRI_SET_SAMPLING,
 	PFRI_SET_WATERMARK,
 	PFRI_SET_APPNAME,
-	PFRI_SET_RULES, /* the library's rules (rules.h); answers r->rules_below */
+	PFRI_SET_RULES, /* the library's rules (rules.h), or r->whole */
 	PFRI_SET_APPSTATS, /* r->notice */
 };
 
@@ -121,10 +122,18 @@ struct pfri_ops {
 	 */
 	u_int (*inspect)(struct pfri_ring *r, struct pfring_details *d, struct pfring_lane *lanes,
 			 u_int max);
-	/* A setting in r has changed; 0, or why it cannot be so (pfri_fail). NULL: nobody to tell. */
+	/*
+	 * A setting in r has changed; 0, or why it cannot be so (pfri_fail); 1: and the
+	 * filter was put in force once more. NULL: nobody to tell.
+	 */
 	int (*tell)(struct pfri_ring *r, enum pfri_setting what);
 	/* Frees everything open() took. Safe in a signal handler, see above. */
 	void (*close)(struct pfri_ring *r);
+	/*
+	 * A hash rule was just added to the library's table, or leaves it at once;
+	 * PFRI_SET_RULES follows. For those who keep a copy of the table.
+	 */
+	void (*flow_rule)(struct pfri_ring *r, struct pfri_flow_rule *rule, bool added);
 	/* Rules are somebody else's than the library's (rules.c). */
 	const struct pfri_rule_ops *rules;
 };
@@ -195,7 +204,6 @@ struct pfri_ring {
 	u_int32_t sampling;
 	bool sampled_below;          /* told of it, the backend itself samples all that comes */
 	struct pfri_rules *rules;    /* the library's own, mapped when first needed; or NULL */
-	bool rules_below;            /* told of them, the backend evaluates them or asks rules.h */
 	bool whole;                  /* rules look at whole packets: kept so, cut by receive.c */
 	u_int16_t watermark;         /* packets */
 	u_int watermark_timeout;     /* ms */
@@ -235,6 +243,12 @@ struct pfri_ring {
 #define PFRI_SOFT_RULES     (1u << 4)
 #define PFRI_SOFT_CHOICE    (1u << 8) /* choice.c: queues and VLANs */
 #define PFRI_SOFT_SLICE     (1u << 9) /* choice.c: cut behind a layer */
+
+/*
+ * In the flags of a packet between recv_batch() and the sieve of receive.c,
+ * which clears it: the backend has evaluated the rules, it passed.
+ */
+#define PFRI_PKT_DECIDED 0x8000u
 
 #define PFRI_PRIV(r, type) \
 	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \

@@ -46,7 +46,7 @@ static u_int64_t ring_size(const struct pfri_ring *r)
 
 /* Emits and loads the program for a classic filter. A descriptor, or -errno with its reason. */
 static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len,
-		u_int32_t generation)
+		u_int32_t generation, const struct pfri_decider *decider)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
 	struct pfri_producer p = {
@@ -55,6 +55,7 @@ static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len
 		.caplen = r->whole ? MAX_CAPLEN : r->opt.caplen,
 		.generation = generation,
 		.clock = (enum pfri_clock)b->clock,
+		.decider = decider,
 	};
 	size_t bytes = MAX_EBPF * sizeof(struct bpf_insn);
 	struct pfri_ebpf e = {.max = MAX_EBPF};
@@ -74,6 +75,24 @@ static int load(struct pfri_ring *r, const struct sock_filter *filter, u_int len
 		return pfri_fail(fd, "the kernel does not take the capture program: %s",
 				 strerror(-fd));
 	return fd;
+}
+
+/* The same with the rules in it, if they can be; *staged tells. */
+static int load_with_rules(struct pfri_ring *r, const struct sock_filter *filter, u_int len,
+			   u_int32_t generation, bool *staged)
+{
+	struct pfri_decider d;
+	int prog;
+
+	*staged = pfri_bpf_rules_stage(r, &d);
+	if (!*staged)
+		return -ENOENT;
+	prog = load(r, filter, len, generation, &d);
+	if (prog < 0) {
+		pfri_bpf_rules_failed(r, prog);
+		*staged = false;
+	}
+	return prog;
 }
 
 static int attach(struct pfri_bpf *b, int prog)
@@ -102,10 +121,10 @@ static int load_all(struct pfri_ring *r)
 	b->all_len = len <= sizeof(b->all) / sizeof(b->all[0]) ? len : 0;
 	memcpy(b->all, insn, b->all_len * sizeof(insn[0]));
 	b->clock = r->opt.local_clock_coarse ? PFRI_CLOCK_COARSE : PFRI_CLOCK_TAI;
-	b->all_fd = load(r, insn, len, 0);
+	b->all_fd = load(r, insn, len, 0, NULL);
 	if (b->all_fd == -EINVAL && b->clock != PFRI_CLOCK_MONOTONIC) {
 		b->clock = PFRI_CLOCK_MONOTONIC;
-		b->all_fd = load(r, insn, len, 0);
+		b->all_fd = load(r, insn, len, 0, NULL);
 	}
 	return b->all_fd < 0 ? b->all_fd : 0;
 }
@@ -155,6 +174,7 @@ static void bpf_close(struct pfri_ring *r)
 	pfri_tp3_close(&b->spare);
 	pfri_afp_close(r, &b->afp);
 	pfri_maps_close(&b->maps);
+	pfri_bpf_rules_close(r);
 	if (b->all_fd >= 0)
 		close(b->all_fd);
 	if (b->epoll_fd >= 0)
@@ -213,6 +233,7 @@ static int go_classic(struct pfri_ring *r)
 	new_generation(b);
 	b->drained_until_ms = pfri_now_ms() + STRAGGLER_NS / 1000000;
 	r->ops = &classic_ops;
+	pfri_bpf_rules_attached(r, false);
 	snprintf(r->why, sizeof(r->why),
 		 "it began as bpf:, but the filter came after the privilege to load it (CAP_BPF) "
 		 "was gone");
@@ -227,6 +248,7 @@ static int filter_in_user_space(struct pfri_ring *r)
 
 	if (rc)
 		return rc;
+	pfri_bpf_rules_attached(r, false);
 	r->refilter = PFRI_REFILTER_ALWAYS;
 	return 1;
 }
@@ -244,17 +266,20 @@ static int install(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
 	struct sock_filter insn[PFRI_MAXINSNS];
-	bool user;
+	bool user, staged;
 	u_int len = pfri_afp_program(r, &b->afp, insn, &user);
 	int prog, rc;
 
 	if (user)
 		return filter_in_user_space(r);
-	if (is_all(b, insn, len)) {
+	prog = load_with_rules(r, insn, len, b->generation + 1, &staged);
+	if (!staged && is_all(b, insn, len)) {
 		r->refilter = PFRI_REFILTER_NONE;
+		pfri_bpf_rules_attached(r, false);
 		return attach(b, b->all_fd);
 	}
-	prog = load(r, insn, len, b->generation + 1);
+	if (!staged)
+		prog = load(r, insn, len, b->generation + 1, NULL);
 	if (prog == -EPERM && r->prog.len && b->spare.map)
 		return go_classic(r);
 	if (prog < 0)
@@ -263,9 +288,30 @@ static int install(struct pfri_ring *r)
 	close(prog);
 	if (rc)
 		return rc;
+	pfri_bpf_rules_attached(r, staged);
 	new_generation(b);
 	r->refilter = PFRI_REFILTER_NONE;
 	return 0;
+}
+
+int pfri_bpf_reload(struct pfri_ring *r)
+{
+	struct pfri_bpf *b = pfri_bpf_of(r);
+	struct sock_filter insn[PFRI_MAXINSNS];
+	bool user, staged;
+	u_int len = pfri_afp_program(r, &b->afp, insn, &user);
+	int prog, rc;
+
+	if (user || r->refilter == PFRI_REFILTER_ALWAYS)
+		return -EOPNOTSUPP; /* rules come behind the filter, which is the library's */
+	prog = load_with_rules(r, insn, len, b->generation, &staged);
+	if (prog < 0)
+		return prog;
+	rc = attach(b, prog);
+	close(prog);
+	if (!rc)
+		pfri_bpf_rules_attached(r, true);
+	return rc;
 }
 
 static int bpf_set_filter(struct pfri_ring *r)
@@ -378,10 +424,16 @@ static int bpf_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	st->recv += accepted;
 	st->drop += drops;
 	st->wakeups += wakeups;
+	st->filtered_user += pfri_lanes_filtered(&b->maps.lanes);
 	st->ring_bytes =
 		b->maps.lane_bytes + b->maps.pool_bytes + (b->spare.map ? b->spare.bytes : 0);
 	st->queued_bytes = pfri_lanes_queued(&b->maps.lanes) + pfri_tp3_queued(&b->spare);
 	return 0;
+}
+
+static int bpf_tell(struct pfri_ring *r, enum pfri_setting what)
+{
+	return what == PFRI_SET_RULES ? pfri_bpf_rules_tell(r) : 0;
 }
 
 static u_int bpf_inspect(struct pfri_ring *r, struct pfring_details *d, struct pfring_lane *lanes,
@@ -398,6 +450,9 @@ static u_int bpf_inspect(struct pfri_ring *r, struct pfring_details *d, struct p
 	d->refiltered = b->stale;
 	if (d->filter == PFRING_FILTER_KERNEL && r->ops == &pfri_bpf_ops)
 		d->filter = PFRING_FILTER_EBPF;
+	if (d->rules != PFRING_RULES_NONE &&
+	    pfri_bpf_rules_below(r, d->rules_why, sizeof(d->rules_why)))
+		d->rules = PFRING_RULES_EBPF;
 	snprintf(d->clock, sizeof(d->clock), "%s",
 		 r->ops == &pfri_bpf_ops ? clocks[b->clock] : "kernel");
 	for (u_int i = 0; i < b->maps.lanes.n && i < max; i++)
@@ -426,6 +481,8 @@ const struct pfri_ops pfri_bpf_ops = {
 	.remove_from_cluster = bpf_remove_from_cluster,
 	.stats = bpf_stats,
 	.inspect = bpf_inspect,
+	.tell = bpf_tell,
+	.flow_rule = pfri_bpf_rules_flow,
 	.close = bpf_close,
 };
 
@@ -476,5 +533,6 @@ static const struct pfri_ops classic_ops = {
 	.remove_from_cluster = bpf_remove_from_cluster,
 	.stats = bpf_stats,
 	.inspect = bpf_inspect,
+	.tell = bpf_tell,
 	.close = bpf_close,
 };

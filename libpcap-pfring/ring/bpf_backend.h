@@ -15,6 +15,29 @@
 #include "maps.h"
 #include "tpacket.h"
 
+struct pfri_decider;
+struct pfri_flow_rule;
+
+/* What the program evaluates rules with. Descriptors are never 0: none. */
+struct pfri_rule_maps {
+	int flows_fd; /* struct pfri_flow_key to struct pfri_decider_flow; 0: no hash rules */
+	u_int32_t flows_room; /* how many it takes */
+	int slots_fd;	      /* array of one element: struct pfri_decider_state, slots */
+	u_int32_t slots;
+	void *mem; /* that element */
+	size_t bytes;
+};
+
+struct pfri_bpf_rules {
+	struct pfri_rule_maps now, next; /* next: of the program that is being built */
+	u_int32_t mapped;  /* rules in now.flows_fd; UINT32_MAX: others than they were */
+	u_int64_t changes; /* pfri_rules.changes as the program knows them */
+	bool more;	   /* there were more rules than a program takes */
+	bool live;	   /* the program that is attached evaluates rules */
+	const char *why;   /* why the library evaluates; NULL: it does not */
+	int err;	   /* 0, or what the kernel said */
+};
+
 struct pfri_bpf {
 	struct pfri_maps maps;
 	struct pfri_afp afp;
@@ -29,6 +52,7 @@ struct pfri_bpf {
 	bool stale;		    /* records of older generations may still come: test them */
 	u_int64_t stale_until;	    /* on the ring's clock: none is older than this plus nothing */
 	u_int64_t epoch_checked;    /* on the ring's clock */
+	struct pfri_bpf_rules rules;
 	/* Waiting. */
 	int epoll_fd; /* wake buffer, socket and more_fd: the selectable descriptor */
 	int more_fd;  /* readable while packets are left that a select() must see */
@@ -51,6 +75,22 @@ int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms);
 int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max);
 void pfri_bpf_classic_release(struct pfri_ring *r);
 int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms);
+
+/* bpf.c: makes the program anew with the filter in force. 0, or negative: the old one stays. */
+int pfri_bpf_reload(struct pfri_ring *r);
+
+/* bpf_rules.c */
+int pfri_bpf_rules_tell(struct pfri_ring *r);
+void pfri_bpf_rules_flow(struct pfri_ring *r, struct pfri_flow_rule *rule, bool added);
+/* For a new program: how it evaluates rules. False: not. */
+bool pfri_bpf_rules_stage(struct pfri_ring *r, struct pfri_decider *d);
+/* A program is attached; staged: it evaluates rules as last staged. */
+void pfri_bpf_rules_attached(struct pfri_ring *r, bool staged);
+/* The program as last staged was not taken. */
+void pfri_bpf_rules_failed(struct pfri_ring *r, int err);
+/* Whether rules are evaluated in the kernel; if not, why. */
+bool pfri_bpf_rules_below(const struct pfri_ring *r, char *why, size_t len);
+void pfri_bpf_rules_close(struct pfri_ring *r);
 
 /* Now on the clock that stamps records. */
 u_int64_t pfri_bpf_now(const struct pfri_bpf *b);

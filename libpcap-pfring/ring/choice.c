@@ -8,6 +8,7 @@
  */
 #include "handle.h"
 #include "parse.h"
+#include "rules.h"
 
 bool pfri_chosen(const struct pfri_ring *r, const struct pfring_packet *p)
 {
@@ -62,6 +63,7 @@ static void changed(struct pfri_ring *r)
 	u_int n = r->count - r->head, left, soft;
 
 	pfri_soft_update(r);
+	pfri_rules_retell(r);
 	if (r->head >= r->count)
 		return;
 	soft = r->soft;

@@ -8,6 +8,7 @@
 
 #include "bpf_vm.h"
 #include "handle.h"
+#include "rules.h"
 
 static u_int inspect(struct pfri_ring *r, struct pfring_details *d, struct pfring_lane *lanes,
 		     u_int max)
@@ -20,6 +21,9 @@ static u_int inspect(struct pfri_ring *r, struct pfring_details *d, struct pfrin
 				    ? PFRING_FILTER_USER
 			    : r->ops->caps & PFRI_CAP_KERNEL_FILTER ? PFRING_FILTER_KERNEL
 								    : PFRING_FILTER_USER;
+	d->rules = r->ops->rules		 ? PFRING_RULES_KERNEL
+		   : pfri_rules_active(r->rules) ? PFRING_RULES_USER
+						 : PFRING_RULES_NONE;
 	d->refiltered = r->refilter == PFRI_REFILTER_QUEUED;
 	return r->ops->inspect ? r->ops->inspect(r, d, lanes, max) : 0;
 }

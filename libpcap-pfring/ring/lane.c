@@ -234,7 +234,8 @@ static u_int16_t packet_flags(u_int8_t rec)
 			   (rec & PFR_REC_GSO ? PKT_FLAGS_GSO : 0) |
 			   (rec & PFR_REC_CSUM ? PKT_FLAGS_CHECKSUM_OFFLOAD : 0) |
 			   (rec & PFR_REC_CSUM_OK ? PKT_FLAGS_CHECKSUM_OK : 0) |
-			   (rec & PFR_REC_TS_HW ? PKT_FLAGS_TS_HARDWARE : 0));
+			   (rec & PFR_REC_TS_HW ? PKT_FLAGS_TS_HARDWARE : 0) |
+			   (rec & PFR_REC_DECIDED ? PFRI_PKT_DECIDED : 0));
 }
 
 static bool too_young(u_int64_t ts, u_int64_t horizon)
@@ -269,6 +270,7 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 	const u_char *base = segment_base(l);
 	const u_int64_t bound = until < horizon ? until : horizon;
 	const u_int32_t hash_mask = ls->hash_mask;
+	const u_int8_t flag_mask = (u_int8_t)(~PFR_REC_DECIDED | ls->decided);
 	u_int64_t pos = l->pos;
 	u_int n = 0;
 
@@ -280,7 +282,7 @@ static u_int take(struct pfri_lanes *ls, struct pfri_lane *l, struct pfring_pack
 		union two where;
 		u_int32_t caplen = lens.half[0], len = lens.half[1];
 		u_int64_t size = PFR_REC_SIZE((u_int64_t)caplen), ts = ONCE(rec->ts_ns);
-		u_int8_t flags = ONCE(rec->flags);
+		u_int8_t flags = ONCE(rec->flags) & flag_mask;
 
 		/* peek() knows what to do with these. */
 		if (__builtin_expect(caplen > MAX_CAPLEN + 4 || size > limit - pos, 0))
@@ -445,4 +447,13 @@ void pfri_lanes_books(const struct pfri_lanes *ls, u_int64_t *accepted, u_int64_
 		*drops += d.dropped;
 		*wakeups += d.wakeups;
 	}
+}
+
+u_int64_t pfri_lanes_filtered(const struct pfri_lanes *ls)
+{
+	u_int64_t sum = 0;
+
+	for (u_int i = 0; i < ls->n; i++)
+		sum += ONCE(ls->lane[i].prod->filtered);
+	return sum;
 }

@@ -45,6 +45,7 @@ struct pfri_lanes {
 	u_int n;
 	u_int32_t sleep;     /* number of the last sleep announced */
 	u_int32_t hash_mask; /* 0 where the producer keeps something else in pfr_rec.hash */
+	u_int8_t decided;    /* PFR_REC_DECIDED if the reader asks for it, else 0 */
 	int64_t epoch_ns;    /* added to time stamps: from the ring's clock to the epoch */
 	u_int64_t corrupt;   /* times a lane was found invalid and given up to its end */
 };
@@ -111,6 +112,9 @@ u_int64_t pfri_lanes_queued(const struct pfri_lanes *ls);
 /* Sums of the producers' books. */
 void pfri_lanes_books(const struct pfri_lanes *ls, u_int64_t *accepted, u_int64_t *drops,
 		      u_int64_t *wakeups);
+
+/* Packets that the producers refused by rules. */
+u_int64_t pfri_lanes_filtered(const struct pfri_lanes *ls);
 
 void pfri_lane_describe(const struct pfri_lane *l, struct pfring_lane *d);
 

@@ -38,7 +38,7 @@ void pfri_soft_update(struct pfri_ring *r)
 		if (program_cuts(r))
 			soft |= PFRI_SOFT_FILTER;
 	}
-	if (pfri_rules_active(r->rules) && !r->rules_below)
+	if (pfri_rules_active(r->rules))
 		soft |= PFRI_SOFT_RULES;
 	if (r->direction != rx_and_tx_direction)
 		soft |= PFRI_SOFT_DIRECTION;
@@ -109,7 +109,9 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 			}
 			keep = min_val(keep, verdict);
 		}
-		if ((r->soft & PFRI_SOFT_RULES) && !pfri_rules_pass(r, p)) {
+		if (p->flags & PFRI_PKT_DECIDED) {
+			p->flags &= (u_int16_t)~PFRI_PKT_DECIDED;
+		} else if ((r->soft & PFRI_SOFT_RULES) && !pfri_rules_pass(r, p)) {
 			r->filtered_user++;
 			continue;
 		}

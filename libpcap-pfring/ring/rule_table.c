@@ -61,18 +61,57 @@ static bool wants_whole(const struct pfri_ring *r)
 /* After every change: who evaluates, and how much of a packet is kept. */
 static int changed(struct pfri_ring *r)
 {
-	bool whole = wants_whole(r);
+	bool whole = wants_whole(r), other = whole != r->whole;
 	int rc = 0;
 
-	r->rules_below = false;
+	r->whole = whole;
 	if (r->ops->tell)
 		rc = r->ops->tell(r, PFRI_SET_RULES);
-	if (r->whole != whole) {
-		r->whole = whole;
+	if (rc == 0 && other)
 		rc = r->ops->set_filter(r);
-	}
 	pfri_soft_update(r);
 	return rc < 0 ? rc : 0;
+}
+
+void pfri_rules_retell(struct pfri_ring *r)
+{
+	if (r->rules)
+		changed(r);
+}
+
+bool pfri_rule_learns(rule_action_behaviour action)
+{
+	return action == forward_packet_add_rule_and_stop_rule_evaluation ||
+	       action == forward_packet_del_rule_and_stop_rule_evaluation;
+}
+
+/* A wildcard rule has come. */
+static void count_in(struct pfri_rules *t, const struct pfri_wild *w)
+{
+	t->tunnels += (w->wants & PFRI_WANT_TUNNEL) != 0;
+	t->learning += pfri_rule_learns(w->rule.rule_action);
+	t->changes++;
+}
+
+/* A wildcard rule leaves. */
+static void count_out(struct pfri_rules *t, const struct pfri_wild *w)
+{
+	t->tunnels -= (w->wants & PFRI_WANT_TUNNEL) != 0;
+	t->learning -= pfri_rule_learns(w->rule.rule_action);
+	t->changes++;
+	pfri_slot_give(&t->slots, w->slot);
+}
+
+/* Removes a hash rule; others may move. */
+static void drop_flow(struct pfri_ring *r, struct pfri_flow_rule *f)
+{
+	struct pfri_rules *t = r->rules;
+
+	if (r->ops->flow_rule)
+		r->ops->flow_rule(r, f, false);
+	t->learning -= pfri_rule_learns(f->action);
+	pfri_slot_give(&t->slots, f->slot);
+	pfri_flow_remove(&t->flows, f);
 }
 
 /* Where the rule with this id is, or would be. */
@@ -176,7 +215,7 @@ static int own_add(struct pfri_ring *r, filtering_rule *rule)
 					 .n = {.last_ns = now_ns()}};
 	t->wild[at].rule.rule_id = id;
 	t->n++;
-	t->tunnels += (t->wild[at].wants & PFRI_WANT_TUNNEL) != 0;
+	count_in(t, &t->wild[at]);
 	rule->rule_id = id;
 	return changed(r);
 }
@@ -188,10 +227,44 @@ static int own_remove(struct pfri_ring *r, u_int16_t id)
 
 	if (!w)
 		return pfri_fail(-ENOENT, "the ring has no rule %u", id);
-	t->tunnels -= (w->wants & PFRI_WANT_TUNNEL) != 0;
+	count_out(t, w);
 	t->n--;
 	memmove(w, w + 1, (size_t)(&t->wild[t->n] - w) * sizeof(*w));
 	return changed(r);
+}
+
+void pfri_rule_count_slot(const struct pfri_rule_slot *s, rule_action_behaviour action,
+			  struct pfri_counts *n)
+{
+	u_int64_t match = __atomic_load_n(&s->match, __ATOMIC_RELAXED);
+	u_int64_t last = __atomic_load_n(&s->last_ns, __ATOMIC_RELAXED);
+
+	n->match += match;
+	if (action == forward_packet_and_stop_rule_evaluation)
+		n->forward += match;
+	else
+		n->filtered += match;
+	if (last > n->last_ns)
+		n->last_ns = last;
+}
+
+/* All that was counted of a rule, here and in the kernel. */
+static struct pfri_counts counts_of(const struct pfri_rules *t, struct pfri_counts n,
+				    u_int32_t slot, rule_action_behaviour action)
+{
+	if (slot)
+		pfri_rule_count_slot(&t->slots.at[slot], action, &n);
+	return n;
+}
+
+static struct pfri_counts wild_counts(const struct pfri_rules *t, const struct pfri_wild *w)
+{
+	return counts_of(t, w->n, w->slot, w->rule.rule_action);
+}
+
+static struct pfri_counts flow_counts(const struct pfri_rules *t, const struct pfri_flow_rule *f)
+{
+	return counts_of(t, f->n, f->slot, f->action);
 }
 
 static int tell_counts(const struct pfri_counts *n, char *buf, u_int *len)
@@ -212,8 +285,12 @@ static int tell_counts(const struct pfri_counts *n, char *buf, u_int *len)
 static int own_stats(struct pfri_ring *r, u_int16_t id, char *buf, u_int *len)
 {
 	const struct pfri_wild *w = wild(r->rules, id);
+	struct pfri_counts n;
 
-	return w ? tell_counts(&w->n, buf, len) : pfri_fail(-ENOENT, "the ring has no rule %u", id);
+	if (!w)
+		return pfri_fail(-ENOENT, "the ring has no rule %u", id);
+	n = wild_counts(r->rules, w);
+	return tell_counts(&n, buf, len);
 }
 
 static int own_hash(struct pfri_ring *r, const hash_filtering_rule *rule, bool add)
@@ -229,7 +306,7 @@ static int own_hash(struct pfri_ring *r, const hash_filtering_rule *rule, bool a
 		f = pfri_flow_find(&t->flows, &key);
 		if (!f)
 			return pfri_fail(-ENOENT, "the ring has no rule for this flow");
-		pfri_flow_remove(&t->flows, f);
+		drop_flow(r, f);
 		return changed(r);
 	}
 	if (rule->plugin_action.plugin_id)
@@ -246,6 +323,9 @@ static int own_hash(struct pfri_ring *r, const hash_filtering_rule *rule, bool a
 	f->action = (u_int8_t)rule->rule_action;
 	f->out = out;
 	f->n.last_ns = now_ns();
+	t->learning += pfri_rule_learns(rule->rule_action);
+	if (r->ops->flow_rule)
+		r->ops->flow_rule(r, f, true);
 	return changed(r);
 }
 
@@ -254,14 +334,17 @@ static int own_hash_stats(struct pfri_ring *r, const hash_filtering_rule *rule, 
 {
 	const struct pfri_flow_key key = pfri_flow_key_of(rule);
 	const struct pfri_flow_rule *f = r->rules ? pfri_flow_find(&r->rules->flows, &key) : NULL;
+	struct pfri_counts n;
 
-	return f ? tell_counts(&f->n, buf, len)
-		 : pfri_fail(-ENOENT, "the ring has no rule for this flow");
+	if (!f)
+		return pfri_fail(-ENOENT, "the ring has no rule for this flow");
+	n = flow_counts(r->rules, f);
+	return tell_counts(&n, buf, len);
 }
 
-static bool idle(const struct pfri_counts *n, u_int64_t now, u_int16_t seconds)
+static bool idle(struct pfri_counts n, u_int64_t now, u_int16_t seconds)
 {
-	return !seconds || (now > n->last_ns && now - n->last_ns >= seconds * 1000000000ull);
+	return !seconds || (now > n.last_ns && now - n.last_ns >= seconds * 1000000000ull);
 }
 
 static int own_purge(struct pfri_ring *r, bool hash, u_int16_t seconds)
@@ -277,21 +360,24 @@ static int own_purge(struct pfri_ring *r, bool hash, u_int16_t seconds)
 		for (u_int32_t i = 0; i < t->n; i++) {
 			const struct pfri_wild *w = &t->wild[i];
 
-			if (w->rule.locked || !idle(&w->n, now, seconds))
+			if (w->rule.locked || !idle(wild_counts(t, w), now, seconds))
 				t->wild[kept++] = *w;
 			else
-				t->tunnels -= (w->wants & PFRI_WANT_TUNNEL) != 0;
+				count_out(t, w);
 		}
 		t->n = kept;
-	} else if (!seconds) {
-		pfri_flow_free(&t->flows);
 	} else {
 		/* Removing moves followers into the place: look at it again. */
-		for (u_int32_t i = 0; i < t->flows.room;)
-			if (t->flows.slot[i].used && idle(&t->flows.slot[i].n, now, seconds))
-				pfri_flow_remove(&t->flows, &t->flows.slot[i]);
+		for (u_int32_t i = 0; i < t->flows.room;) {
+			struct pfri_flow_rule *f = &t->flows.slot[i];
+
+			if (f->used && idle(flow_counts(t, f), now, seconds))
+				drop_flow(r, f);
 			else
 				i++;
+		}
+		if (!t->flows.n)
+			pfri_flow_free(&t->flows);
 	}
 	return changed(r);
 }
@@ -347,13 +433,14 @@ static void learn_flow(struct pfri_rules *t, const struct pkt_parsing_info *info
 		f->n.last_ns = t->now_ns;
 }
 
-static void forget_flow(struct pfri_rules *t, const struct pkt_parsing_info *info)
+static void forget_flow(struct pfri_ring *r, const struct pkt_parsing_info *info)
 {
+	struct pfri_rules *t = r->rules;
 	const struct pfri_flow_key key = pfri_flow_key_in(info);
 	struct pfri_flow_rule *f = info->ip_version ? pfri_flow_find(&t->flows, &key) : NULL;
 
 	if (f)
-		pfri_flow_remove(&t->flows, f);
+		drop_flow(r, f);
 }
 
 /* What a rule that matched does, counted in n, which may be gone afterwards. */
@@ -382,7 +469,7 @@ static enum verdict act(struct pfri_ring *r, rule_action_behaviour action, int o
 		return FORWARD;
 	case forward_packet_del_rule_and_stop_rule_evaluation:
 		n->forward++;
-		forget_flow(t, info);
+		forget_flow(r, info);
 		return FORWARD;
 	case forward_packet_and_stop_rule_evaluation:
 		break;
@@ -453,6 +540,7 @@ void pfri_rules_free(struct pfri_ring *r)
 	r->rules = NULL;
 	pfri_reflect_free(&t->reflector);
 	pfri_flow_free(&t->flows);
+	pfri_slots_free(&t->slots);
 	if (t->wild)
 		munmap(t->wild, t->room * sizeof(*t->wild));
 	munmap(t, sizeof(*t));

@@ -4,7 +4,8 @@
  *
  * rules.c has the public calls; rule_table.c owns the rules of a handle and
  * decides on packets; rule_match.c knows whether one wildcard rule matches,
- * rule_flows.c finds the hash rule of a flow, reflect.c sends. Everything is
+ * rule_flows.c finds the hash rule of a flow, reflect.c sends; rule_slots.c
+ * has counters that a program in the kernel shares. Everything is
  * mapped, never malloc'ed, and belongs to the handle; called with it held
  * (rx), freed on close. docs/filters.md says what rules mean.
  */
@@ -19,6 +20,18 @@
 struct pfri_counts {
 	u_int64_t match, filtered, forward;
 	u_int64_t last_ns; /* CLOCK_MONOTONIC: last match, or when the rule was added */
+};
+
+/* What a program in the kernel has counted of one rule: shared memory. */
+struct pfri_rule_slot {
+	u_int64_t match, last_ns;
+};
+
+struct pfri_rule_slots {
+	struct pfri_rule_slot *at; /* [0] is nobody's; NULL: there are none */
+	u_int32_t room, fresh;	   /* from fresh on none was ever taken */
+	u_int32_t *freed; /* a queue in a circle, so that a slot rests before it is reused */
+	u_int32_t first, n;
 };
 
 /* Which fields of a wildcard rule are set. */
@@ -45,6 +58,7 @@ struct pfri_wild {
 	filtering_rule rule;
 	u_int32_t wants; /* PFRI_WANT_* */
 	int out;	 /* index of the device it reflects to */
+	u_int32_t slot;	 /* 0: none */
 	struct pfri_counts n;
 };
 
@@ -61,6 +75,7 @@ struct pfri_flow_rule {
 	bool used;
 	u_int8_t action; /* rule_action_behaviour */
 	int out;
+	u_int32_t slot; /* 0: none */
 	struct pfri_counts n;
 };
 
@@ -79,9 +94,12 @@ struct pfri_rules {
 	struct pfri_wild *wild; /* n of them, ordered by rule_id */
 	u_int32_t n, room;
 	struct pfri_flow_table flows;
-	bool refuse;	   /* the default policy */
-	int out;	   /* device of pfring_set_reflector_device(), or 0 */
-	u_int32_t tunnels; /* rules that look inside one */
+	bool refuse;	    /* the default policy */
+	int out;	    /* device of pfring_set_reflector_device(), or 0 */
+	u_int32_t tunnels;  /* rules that look inside one */
+	u_int32_t learning; /* rules whose action changes the hash rules */
+	u_int64_t changes;  /* of the wildcard rules */
+	struct pfri_rule_slots slots;
 	u_int64_t now_ns;
 	struct pfri_reflector reflector;
 };
@@ -95,6 +113,21 @@ void pfri_rules_clock(struct pfri_rules *t);
 /* Whether p, as long as it is there, goes on to the reader. Counts, reflects. */
 bool pfri_rules_pass(struct pfri_ring *r, const struct pfring_packet *p);
 void pfri_rules_free(struct pfri_ring *r);
+/* Something else that matters to rules has changed: who evaluates may be another one now. */
+void pfri_rules_retell(struct pfri_ring *r);
+/* Adds what was counted in a rule's slot to n. */
+void pfri_rule_count_slot(const struct pfri_rule_slot *s, rule_action_behaviour action,
+			  struct pfri_counts *n);
+/* Whether the action adds or removes hash rules. */
+bool pfri_rule_learns(rule_action_behaviour action);
+
+/* rule_slots.c */
+/* Takes up room slots at at, used of them already; 0 or -ENOMEM. The memory stays the caller's. */
+int pfri_slots_use(struct pfri_rule_slots *s, struct pfri_rule_slot *at, u_int32_t room,
+		   u_int32_t used);
+u_int32_t pfri_slot_take(struct pfri_rule_slots *s); /* 0: there is none left */
+void pfri_slot_give(struct pfri_rule_slots *s, u_int32_t slot);
+void pfri_slots_free(struct pfri_rule_slots *s);
 
 /* rule_match.c */
 u_int32_t pfri_rule_wants(const filtering_rule *rule);

@@ -10,9 +10,7 @@ pair in the capturing namespace.
 from __future__ import annotations
 
 import ctypes
-import os
 import random
-import socket
 from collections.abc import Iterator
 from functools import partial
 
@@ -20,7 +18,6 @@ import pytest
 from pfring.lab.netns import Wire
 from support import rule_packets
 from support.backends import LIVE
-from support.built import program
 from support.rule_model import (
     BOUNCE,
     REFLECT,
@@ -31,9 +28,9 @@ from support.rule_model import (
     bounced,
     random_setup,
 )
-from support.rule_ring import RuleRing, pkt_hash, wild_rule
+from support.rule_ring import pkt_hash, wild_rule
+from support.rule_wire import LIBRARY, index, opened, send, take
 
-LIBRARY = program("libpcap-pfring/libpfring.so")
 OUT, BACK = "out0", "back0"
 PER_ROUND = 250
 SHORT = 64
@@ -47,38 +44,6 @@ def mirror() -> Iterator[Wire]:
         for device in (OUT, BACK):
             made.rx.ip(f"link set {device} addrgenmode none", f"link set {device} up")
         yield made
-
-
-def opened(wire: Wire, device: str, caplen: int = 0) -> RuleRing:
-    with wire.rx.entered():
-        return RuleRing(LIBRARY, device, caplen)
-
-
-def send(wire: Wire, frames: list[bytes]) -> None:
-    """Send frames as they are from one processor: a veth pair keeps order per processor only."""
-    home = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(home)})
-    with wire.tx.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as out:
-        out.bind((Wire.SENDER, 0))
-        for frame in frames:
-            assert out.send(frame) == len(frame)
-    os.sched_setaffinity(0, home)
-
-
-def index(wire: Wire, device: str) -> int:
-    with wire.rx.entered():
-        return socket.if_nametoindex(device)
-
-
-def take(ring: RuleRing, n: int) -> list[bytes]:
-    """Read until n packets are accounted for: handed out or refused."""
-    got: list[bytes] = []
-    for _ in range(600):
-        got += ring.batch(50) or []
-        stats = ring.stats()
-        if stats.delivered + stats.filtered_user >= n:
-            break
-    return got
 
 
 def check(wire: Wire, backend: str, seed: int, caplen: int, **options: object) -> None:

@@ -134,6 +134,18 @@ class Stats64(c.Structure):
     )
 
 
+class _Details(c.Structure):
+    """struct pfring_details."""
+
+    _fields_ = (
+        ("sz", c.c_size_t),
+        ("numbers", c.c_uint32 * 6),
+        ("clock", c.c_char * 16),
+        ("rules", c.c_uint32),
+        ("rules_why", c.c_char * 100),
+    )
+
+
 def _put(to: _Addr, host: bytes) -> None:
     """Write an address as rules hold it: IPv4 in host byte order, IPv6 as on the wire."""
     if len(host) == 4:
@@ -279,6 +291,12 @@ class RuleRing:
         stats = Stats64(sz=c.sizeof(Stats64))
         self.call("pfring_stats64", c.byref(stats))
         return stats
+
+    def rules_place(self) -> tuple[int, str]:
+        """Return where rules are evaluated, an enum pfring_rules_place, and why there."""
+        details = _Details(sz=c.sizeof(_Details))
+        self.call("pfring_get_details", c.byref(details))
+        return int(details.rules), details.rules_why.decode()
 
     def close(self) -> None:
         self.lib.pfring_close(self.ring)
