@@ -136,11 +136,11 @@ class AddedCost:
     def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
         count = (200_000 if quick else 1_000_000) // (1 if case.size < 200 else 2)
         if mode.argv is None:
-            g = lab.generate("live", count, case.size, case.rate)
+            g = lab.generate("live", count, case.size, case.rate, case.frames)
             return Sample(g["cpu_ns"] / g["sent"], note=f"slices {g['q25_ns']}")
         with _start(lab, shop, mode, case) as receiver:
             before = lab.delivered()
-            g = lab.generate("live", count, case.size, case.rate)
+            g = lab.generate("live", count, case.size, case.rate, case.frames)
             sent = lab.delivered() - before
             receiver.cpu_at_rest()
             got = mode.verdict(receiver.stop())

@@ -17,8 +17,12 @@
 #define FRAME_OFF_MAGIC 42
 #define FRAME_OFF_FLOW 46
 #define FRAME_OFF_SEQ 50
+#define FRAME_OFF_SPORT 34
 #define FRAME_MIN 60
 #define FRAME_MAX 1514
+#define FRAME_SADDR 0x0a630001
+#define FRAME_DADDR 0x0a630002
+#define FRAME_SPORT 10000      /* of the first of many flows (gen live -T) */
 #define FRAME_DPORT 9	       /* discard */
 #define FRAME_ETHERTYPE 0x88b5 /* IEEE 802 local experimental 1 */
 
@@ -37,6 +41,7 @@ struct gen_state {
 	unsigned long long spun_ns;	     /* time spent waiting for the next period */
 	unsigned long long slice[SLICE_MAX]; /* CLOCK_MONOTONIC at the start of slice i */
 	unsigned int flow;
+	unsigned int flows; /* source ports in turn; 0: always the same */
 };
 
 #endif /* BENCH_FRAME_H */

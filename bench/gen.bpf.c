@@ -65,6 +65,9 @@ int generate(struct xdp_md *ctx)
 	*(__u32 *)(data + FRAME_OFF_MAGIC) = FRAME_MAGIC;
 	*(__u32 *)(data + FRAME_OFF_FLOW) = g->flow;
 	*(__u64 *)(data + FRAME_OFF_SEQ) = seq;
+	if (g->flows)
+		*(__u16 *)(data + FRAME_OFF_SPORT) =
+			__builtin_bswap16(FRAME_SPORT + seq % g->flows);
 	return XDP_TX;
 }
 

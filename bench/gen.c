@@ -2,11 +2,12 @@
 /*
  * gen.c - sends numbered frames into a device and says what each cost.
  *
- *   gen live  -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4]         kernel made, gen.bpf.c
+ *   gen live  -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4] [-T N]  kernel made, gen.bpf.c
  *   gen paced -i DEV -n COUNT [-s SIZE] [-r PPS] [-f FLOW] [-4] [-t N]  sendmmsg, AF_PACKET
  *   gen one   -i DEV -n COUNT [-s SIZE] [-f FLOW] [-4]                  a send() for each
  *   gen poke  -i DEV                                                    outside any stream
  *
+ * -T: of N flows in turn, which differ in the source port.
  * -4: the frames say that they are IPv4, which the stack then spends time on.
  * -t: of N frames one is TCP, and carries no number.
  * Prints one JSON object: sent, wall and CPU nanoseconds (live: waiting taken
@@ -41,7 +42,7 @@
 struct job {
 	const char *device;
 	unsigned long long count, rate;
-	unsigned int size, flow, ethertype, tcp_every;
+	unsigned int size, flow, flows, ethertype, tcp_every;
 };
 
 static void die(const char *what)
@@ -72,8 +73,8 @@ static void make_frame(unsigned char *f, const struct job *j, unsigned long long
 	f[12] = j->ethertype >> 8;
 	f[13] = j->ethertype & 255;
 	ip.tot_len = htons(j->size - 14);
-	ip.saddr = htonl(0x0a630001);
-	ip.daddr = htonl(0x0a630002);
+	ip.saddr = htonl(FRAME_SADDR);
+	ip.daddr = htonl(FRAME_DADDR);
 	for (unsigned int i = 0; i < sizeof(ip); i += 2) {
 		memcpy(&w, (char *)&ip + i, 2);
 		sum += w;
@@ -158,6 +159,7 @@ static int run_live(const struct job *j)
 	if (!prog || g == MAP_FAILED)
 		die("map of the generator's state");
 	g->flow = j->flow;
+	g->flows = j->flows;
 	g->period_q20 = j->rate ? (1000000000ull << 20) / j->rate : 0;
 	make_frame(frame, j, 0);
 
@@ -293,7 +295,7 @@ int main(int argc, char **argv)
 	struct job j = {.size = FRAME_MIN, .count = 1, .ethertype = FRAME_ETHERTYPE};
 	int c;
 
-	while ((c = getopt(argc, argv, "i:n:s:r:f:t:4")) != -1) {
+	while ((c = getopt(argc, argv, "i:n:s:r:f:t:T:4")) != -1) {
 		switch (c) {
 		case 'i':
 			j.device = optarg;
@@ -312,6 +314,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			j.tcp_every = strtoul(optarg, NULL, 0);
+			break;
+		case 'T':
+			j.flows = strtoul(optarg, NULL, 0);
 			break;
 		case '4':
 			j.ethertype = ETH_P_IP;

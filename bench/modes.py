@@ -29,7 +29,9 @@ class Case:
     def frames(self) -> list[str]:
         """What the generator is told of the frames."""
         tcp = ["-t", "100"] if "TCP" in self.traffic else []
-        return ["-4", *tcp] if self.traffic else []
+        flows = re.findall(r"([\d,]+) flows", self.traffic)
+        many = ["-T", flows[0].replace(",", "")] if flows else []
+        return ["-4", *tcp, *many] if self.traffic else []
 
     def __str__(self) -> str:
         text = f"{64 if self.size == 60 else self.size} B"
@@ -126,6 +128,13 @@ def ours(backend: str, *more: str, name: str | None = None) -> Mode:
 def prompt_default(backend: str) -> Mode:
     """The library's own bound of 5 ms instead of the 100 ms that the peer may hold back."""
     return ours(backend, "-t", "0", name=f"{backend}, 5 ms")
+
+
+def rules(hash_rules: int, wildcard_rules: int = 0) -> Mode:
+    """bpf: with rules; the hash rules are those of the flows that are sent."""
+    name = f"{wildcard_rules} wildcard" if wildcard_rules else f"{hash_rules} hash"
+    more = ("-H", str(hash_rules), "-W", str(wildcard_rules))
+    return ours("bpf", *more, name=name if hash_rules or wildcard_rules else "no rule")
 
 
 def coarse() -> Mode:

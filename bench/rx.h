@@ -28,6 +28,7 @@
 struct rx_options {
 	const char *device, *filter;
 	unsigned int snaplen, buffer_kib, timeout_ms;
+	unsigned int hash_rules, wild_rules; /* rx_pfring only */
 	bool verify, delays, coarse, immediate;
 };
 
@@ -44,7 +45,7 @@ static inline struct rx_options rx_parse(int argc, char **argv)
 	struct rx_options o = {.snaplen = 65535, .timeout_ms = 100};
 	int c;
 
-	while ((c = getopt(argc, argv, "i:s:b:t:f:vLCI")) != -1) {
+	while ((c = getopt(argc, argv, "i:s:b:t:f:H:W:vLCI")) != -1) {
 		switch (c) {
 		case 'i':
 			o.device = optarg;
@@ -60,6 +61,12 @@ static inline struct rx_options rx_parse(int argc, char **argv)
 			break;
 		case 'f':
 			o.filter = optarg;
+			break;
+		case 'H':
+			o.hash_rules = strtoul(optarg, NULL, 0);
+			break;
+		case 'W':
+			o.wild_rules = strtoul(optarg, NULL, 0);
 			break;
 		case 'v':
 			o.verify = true;

@@ -42,6 +42,31 @@ static void on_packet_delay(const struct pfring_pkthdr *h, const u_char *p, cons
 	rx_delay((struct rx_count *)user, h->ts.tv_sec * 1000000000ull + h->ts.tv_usec * 1000ull);
 }
 
+/* Hash rules for the flows that gen -T sends, and wildcard rules that match none of them. */
+static int add_rules(void)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < opt.hash_rules && !rc; i++) {
+		hash_filtering_rule rule = {.proto = 17, .ip_version = 4};
+
+		rule.host_peer_a.v4 = FRAME_SADDR;
+		rule.host_peer_b.v4 = FRAME_DADDR;
+		rule.port_peer_a = FRAME_SPORT + i;
+		rule.port_peer_b = FRAME_DPORT;
+		rc = pfring_handle_hash_filtering_rule(handle, &rule, 1);
+	}
+	for (unsigned int i = 0; i < opt.wild_rules && !rc; i++) {
+		filtering_rule rule = {.rule_id = FILTERING_RULE_AUTO_RULE_ID,
+				       .rule_action = dont_forward_packet_and_stop_rule_evaluation};
+
+		rule.core_fields.proto = 17;
+		rule.core_fields.dport_low = FRAME_DPORT + 1 + i;
+		rc = pfring_add_filtering_rule(handle, &rule);
+	}
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct pfring_open_options o = {.sz = sizeof(o), .flags = PF_RING_PROMISC};
@@ -56,7 +81,7 @@ int main(int argc, char **argv)
 	o.local_clock_coarse = opt.coarse;
 	o.filter = opt.filter;
 	handle = pfring_open_opts(opt.device, &o);
-	if (!handle || pfring_enable_ring(handle)) {
+	if (!handle || add_rules() || pfring_enable_ring(handle)) {
 		fprintf(stderr, "rx_pfring: %s\n", pfring_last_error());
 		return 1;
 	}

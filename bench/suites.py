@@ -374,6 +374,14 @@ def _kernel_rules() -> Bench:
     return Bench("kernel-rules", title, RuleCost(), modes, [Case(60)], goals, repetitions=1)
 
 
+def _bpf_rules() -> Bench:
+    modes = [m.none(), m.rules(0), m.rules(10), m.rules(10_000), m.rules(0, 64)]
+    goals = [Goal(7, "bpf:, 10,000 hash rules, of none", "10000 hash", "no rule", 1.2)]
+    cases = [Case(60, traffic="UDP, 10,000 flows"), Case(1514, traffic="UDP, 10,000 flows")]
+    title = "Cost of a packet on the sending core with rules on bpf:"
+    return Bench("rules-bpf", title, AddedCost(), modes, cases, goals)
+
+
 def _scapy() -> list[Bench]:
     made = []
     for way, times in (("count", 20), ("lfilter", 20), ("src", 4), ("summary", 1)):
@@ -422,6 +430,7 @@ def catalogue() -> dict[str, Bench]:
         *_start_up(),
         *_tools(),
         _kernel_cost(),
+        _bpf_rules(),
         _kernel_rules(),
     ]
     return {b.name: b for b in benches}

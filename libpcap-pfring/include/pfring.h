@@ -498,14 +498,7 @@ enum pfring_filter_place {
 	PFRING_FILTER_EBPF,   /* translated, part of the capture program */
 	PFRING_FILTER_USER    /* in the library, on every packet */
 };
-
-/* Where filtering rules are evaluated. */
-enum pfring_rules_place {
-	PFRING_RULES_NONE = 0,
-	PFRING_RULES_KERNEL, /* in pf_ring.ko, if there are any */
-	PFRING_RULES_EBPF,   /* in the capture program; what it cannot decide in the library */
-	PFRING_RULES_USER    /* in the library */
-};
+enum pfring_rules { PFRING_RULES_NONE, PFRING_RULES_KERNEL, PFRING_RULES_EBPF, PFRING_RULES_USER };
 
 /* How a handle works, for `pfring doctor`. Zero or empty where the path has no such thing. */
 struct pfring_details {
@@ -517,8 +510,8 @@ struct pfring_details {
 	u_int32_t filter_len; /* instructions of the filter as it was given */
 	u_int32_t refiltered; /* 1: packets queued under an older filter are still tested again */
 	char clock[16];       /* what stamps packets: "tai", "monotonic", "coarse", "kernel", "adapter" */
-	u_int32_t rules;      /* enum pfring_rules_place */
-	char rules_why[100];  /* bpf: why not all of them are evaluated in the kernel */
+	u_int32_t rules;      /* enum pfring_rules: where they are evaluated; KERNEL: pf_ring.ko */
+	char rules_why[100];  /* bpf: why the library evaluates and not the capture program */
 };
 int pfring_get_details(pfring *ring, struct pfring_details *details);
 

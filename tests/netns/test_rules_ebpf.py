@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from pfring.lab import frames
 from pfring.lab.netns import Wire
 from support import rule_packets
 from support.rule_model import (
@@ -38,7 +39,7 @@ from support.rule_ring import RuleRing, hash_rule, pkt_hash, wild_rule
 from support.rule_wire import LIBRARY, index, opened, send, take
 
 ROUNDS = int(os.environ.get("PFRING_RULE_ROUNDS", "12"))
-IN_PROGRAM, IN_LIBRARY = 2, 3  # enum pfring_rules_place
+IN_PROGRAM, IN_LIBRARY = 2, 3  # enum pfring_rules
 MOST_IN_PROGRAM = 128
 UDP = 17
 
@@ -58,7 +59,10 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 def read(ring: RuleRing, n: int) -> list[bytes]:
     got: list[bytes] = []
-    wait_for(lambda: got.extend(ring.batch(10) or []) or len(got) >= n)
+    for _ in range(600):
+        got += ring.batch(50) or []
+        if len(got) >= n:
+            break
     return got
 
 
@@ -67,7 +71,7 @@ def udp(number: int, host: bytes = b"\x0a\0\0\1") -> Packet:
     smac, dmac = rule_packets.MACS[:2]
     to = b"\x0a\0\0\2"
     body = struct.pack("!HHHH", 1000 + number, 53, 8 + 4, 0) + struct.pack("!I", number)
-    frame = dmac + smac + b"\x08\0" + rule_packets.frames.ip4(host, to, UDP, body)
+    frame = dmac + smac + b"\x08\0" + frames.ip4(host, to, UDP, body)
     return Packet(
         frame, smac, dmac, 0x0800, 0, 4, UDP, host, to, 1000 + number, 53, 0, body[8:]
     )  # fmt: skip
@@ -312,15 +316,15 @@ def test_what_a_program_cannot_follow_is_the_librarys_and_comes_back(wire: Wire)
 
 def test_a_filter_that_changes_keeps_rules_and_their_counts(wire: Wire) -> None:
     ring = opened(wire, f"bpf:{Wire.CAPTURE}", 60)
-    frames = [udp(i).frame for i in range(10)]
-    long = frames[0] + bytes(1000)
+    sent = [udp(i).frame for i in range(10)]
+    long = sent[0] + bytes(1000)
     try:
         add(ring, Rule(5, DROP, sport=(1003, 1004)))
         ring.call("pfring_enable_ring")
         for n, text in enumerate((b"udp", b"udp src port 1003 or udp src port 1001", b"ip"), 1):
             ring.call("pfring_set_bpf_filter", text)
-            send(wire, [*frames, long])
-            kept = [f for i, f in enumerate(frames) if i not in (3, 4) and (n != 2 or i == 1)]
+            send(wire, [*sent, long])
+            kept = [f for i, f in enumerate(sent) if i not in (3, 4) and (n != 2 or i == 1)]
             kept += [long[:60]] if n != 2 else []
             assert read(ring, len(kept)) == kept
             assert ring.wild_counts(5).filtered == (2, 3, 5)[n - 1]

@@ -293,7 +293,7 @@ class RuleRing:
         return stats
 
     def rules_place(self) -> tuple[int, str]:
-        """Return where rules are evaluated, an enum pfring_rules_place, and why there."""
+        """Return where rules are evaluated, an enum pfring_rules, and why there."""
         details = _Details(sz=c.sizeof(_Details))
         self.call("pfring_get_details", c.byref(details))
         return int(details.rules), details.rules_why.decode()
