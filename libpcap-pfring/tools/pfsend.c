@@ -262,13 +262,13 @@ int main(int argc, char **argv)
 	if (opt.quiet)
 		clock.next = UINT64_MAX;
 	if (opt.xdp)
-		rc = xdp_send(&tool, ring, &frames.frame[0], opt.count, &count,
-			      opt.quiet ? NULL : print, &clock);
+		rc = xdp_send(&tool, ring, &frames.frame[0], opt.count, &count, print, &clock);
 	else
 		rc = send_frames(ring, &frames, &count, &clock);
 	if (rc < 0)
 		fprintf(stderr, "pfsend: %s\n", pfring_last_error());
-	print(NULL, &count, &clock, (double)(tool_now() - clock.last) / 1e6);
+	if (!opt.xdp)
+		print(NULL, &count, &clock, (double)(tool_now() - clock.last) / 1e6);
 	printf("Sent %llu packets, %llu bytes\n", (unsigned long long)count.packets,
 	       (unsigned long long)count.bytes);
 	frames_free(&frames);

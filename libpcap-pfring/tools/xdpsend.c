@@ -3,22 +3,29 @@
  * xdpsend.c - see xdpsend.h.
  *
  * BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES (kernel 5.18) makes frames
- * from a page pool, and a program of three instructions redirects each to the
- * device (Documentation/bpf/bpf_prog_run.rst). The kernel does not say how many
- * the device took, so the interface's own counter is what counts: nobody else
- * should send on it meanwhile. Needs CAP_BPF and CAP_NET_ADMIN.
+ * from a page pool, and a program of four instructions redirects each to the
+ * device (Documentation/bpf/bpf_prog_run.rst). One call sends them all, on a
+ * thread of its own: each call takes the kernel some 13 ms before its first
+ * frame and as long behind its last. The kernel does not say how many the
+ * device took, so the caller's thread reads the interface's own counter:
+ * nobody else should send on it meanwhile. Needs CAP_BPF and CAP_NET_ADMIN.
  */
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 
 #include "xdpsend.h"
 
-/*
- * Frames for one call. Each takes the kernel some 25 ms beside its frames, to
- * take the page pool down; so it is one for about a second.
- */
-#define CHUNK (1u << 20)
-#define PROBE 64
+#define MOST (1u << 30) /* frames for one call */
+#define BATCH 64	/* what NAPI takes in one go */
+#define PATIENCE_NS 5000000000u
+
+struct job {
+	int prog;
+	const struct iovec *frame;
+	u_int n;
+	int rc; /* when done */
+	_Atomic bool done;
+};
 
 static int bpf(int cmd, union bpf_attr *attr)
 {
@@ -65,81 +72,113 @@ static u_int64_t device_sent(const char *device)
 	return sent;
 }
 
-static int run(int prog, const struct iovec *frame, u_int n)
+static void *run(void *arg)
 {
-	struct xdp_md ctx = {.data_end = (u_int32_t)frame->iov_len};
+	struct job *job = arg;
+	struct xdp_md ctx = {.data_end = (u_int32_t)job->frame->iov_len};
 	union bpf_attr attr = {0};
+	sigset_t wake;
 
-	attr.test.prog_fd = (u_int32_t)prog;
-	attr.test.data_in = (u_int64_t)(uintptr_t)frame->iov_base;
-	attr.test.data_size_in = (u_int32_t)frame->iov_len;
+	sigemptyset(&wake);
+	sigaddset(&wake, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+	attr.test.prog_fd = (u_int32_t)job->prog;
+	attr.test.data_in = (u_int64_t)(uintptr_t)job->frame->iov_base;
+	attr.test.data_size_in = (u_int32_t)job->frame->iov_len;
 	attr.test.ctx_in = (u_int64_t)(uintptr_t)&ctx;
 	attr.test.ctx_size_in = sizeof(ctx);
-	attr.test.repeat = n;
+	attr.test.repeat = job->n;
 	attr.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
-	attr.test.batch_size = PROBE;
-	return bpf(BPF_PROG_TEST_RUN, &attr) < 0 && errno != EINTR ? -errno : 0;
+	attr.test.batch_size = BATCH;
+	job->rc = bpf(BPF_PROG_TEST_RUN, &attr) < 0 && errno != EINTR ? -errno : 0;
+	job->done = true;
+	return NULL;
 }
 
-/* The counter may lag behind: waits until it stands at want, or still. */
-static u_int64_t settled(const char *device, u_int64_t want)
+static void woken(int sig)
 {
-	u_int64_t seen = device_sent(device), before = 0;
+	(void)sig;
+}
 
-	for (int still = 0; seen < want && still < 50;) {
-		struct timespec t = {.tv_nsec = 1000000};
+/* Signals are the caller's thread's, but for the one that ends the call. */
+static pthread_t start(const struct tool *tool, struct job *job)
+{
+	struct sigaction sa = {.sa_handler = woken};
+	sigset_t all, old;
+	pthread_t thread;
 
-		before = seen;
-		nanosleep(&t, NULL);
-		seen = device_sent(device);
-		still = seen == before ? still + 1 : 0;
-	}
-	return seen;
+	sigaction(SIGUSR1, &sa, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&thread, NULL, run, job))
+		tool_die(tool, "cannot start a second thread");
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return thread;
+}
+
+/* Half the time that the rest should take, so that the end is seen at once. */
+static void wait_for(u_int64_t out, u_int64_t left, u_int64_t since)
+{
+	double ns = out ? (double)(tool_now() - since) * (double)left / (double)out / 2 : 1e6;
+	struct timespec t = {.tv_nsec = (long)max_val(min_val(ns, 20e6), 200e3)};
+
+	nanosleep(&t, NULL);
 }
 
 int xdp_send(const struct tool *tool, pfring *ring, const struct iovec *frame, u_int64_t n,
 	     struct tool_count *count, xdp_report report, struct tool_clock *clock)
 {
+	struct job job = {.frame = frame};
 	u_int64_t begun, sent = 0;
-	u_int per_second = CHUNK;
 	char device[IFNAMSIZ];
-	int ifindex, prog, rc;
+	int ifindex;
 	double ms;
+	bool last;
 
 	tool_check(tool, pfring_get_bound_device_ifindex(ring, &ifindex));
 	if (!if_indextoname((u_int)ifindex, device))
 		tool_die(tool, "the device is gone");
-	prog = load(ifindex);
-	if (prog < 0)
+	job.prog = load(ifindex);
+	if (job.prog < 0)
 		tool_die(tool, "the kernel takes no XDP program: %s", strerror(errno));
 	begun = device_sent(device);
 	do {
-		u_int chunk = sent ? per_second : PROBE;
-		u_int64_t started = tool_now();
+		u_int64_t before = sent, since = tool_now();
+		pthread_t thread;
 
-		if (n && n - sent < chunk)
-			chunk = (u_int)(n - sent);
-		rc = run(prog, frame, chunk);
-		if (rc)
+		job.n = n ? (u_int)min_val(n - sent, MOST) : MOST;
+		job.done = false;
+		thread = start(tool, &job);
+		/* The counter may lag behind the call: until all are out, or it stands still. */
+		for (int still = 0; sent - before < job.n && still < 50;) {
+			u_int64_t seen = sent;
+
+			wait_for(job.done ? 0 : sent - before, job.n - (sent - before), since);
+			sent = device_sent(device) - begun;
+			still = job.done && sent == seen ? still + 1 : 0;
+			count->packets = sent;
+			count->bytes = sent * frame->iov_len;
+			if (tool_clock_due(clock, &ms))
+				report(ring, count, clock, ms);
+			if (tool_stopped || (sent == before && tool_now() - since > PATIENCE_NS))
+				pthread_kill(thread, SIGUSR1);
+		}
+		last = tool_stopped || (n && sent >= n);
+		/* Now, not when the kernel has taken down what it had set up. */
+		if (last && sent)
+			report(NULL, count, clock, (double)(tool_now() - clock->last) / 1e6);
+		pthread_join(thread, NULL);
+		if (job.rc)
 			tool_die(tool,
 				 "the kernel does not send frames by itself (it is to be "
 				 "5.18 or newer): %s",
-				 strerror(-rc));
-		chunk = (u_int)(settled(device, begun + sent + chunk) - begun - sent);
-		if (!chunk && !tool_stopped)
+				 strerror(-job.rc));
+		if (sent == before && !tool_stopped)
 			tool_die(tool,
 				 "%s takes no frames from XDP (a veth needs `ethtool -K PEER gro "
 				 "on` on the other end)",
 				 device);
-		if (sent)
-			per_second = (u_int)max_val(chunk * 1e9 / (double)(tool_now() - started),
-						    (double)PROBE);
-		sent += chunk;
-		count->packets = sent;
-		count->bytes = sent * frame->iov_len;
-		if (tool_clock_due(clock, &ms) && report)
-			report(ring, count, clock, ms);
-	} while (!tool_stopped && (!n || sent < n));
-	close(prog);
+	} while (!last);
+	close(job.prog);
 	return 0;
 }

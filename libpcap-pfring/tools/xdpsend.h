@@ -12,8 +12,9 @@ typedef void (*xdp_report)(pfring *ring, struct tool_count *count, struct tool_c
 			   double ms);
 
 /*
- * Sends frame out of ring's device n times (0: until a signal), adding to
- * count what left. 0, or negative after saying why on standard error.
+ * Sends frame out of ring's device n times (0: until a signal) and counts what
+ * left. report comes when clock is due and with the last frame. Returns 0, or
+ * ends the program.
  */
 int xdp_send(const struct tool *tool, pfring *ring, const struct iovec *frame, u_int64_t n,
 	     struct tool_count *count, xdp_report report, struct tool_clock *clock);

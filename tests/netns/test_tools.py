@@ -151,6 +151,22 @@ def test_pfsend_lets_the_kernel_send(wire: Wire) -> None:
     assert wire.rx.counter(Wire.CAPTURE, "rx_packets") - before == 100000
 
 
+def test_pfsend_x_counts_what_left_when_it_is_interrupted(wire: Wire) -> None:
+    assert wire.rx.run(["ethtool", "-K", Wire.CAPTURE, "gro", "on"]).returncode == 0
+    before = wire.rx.counter(Wire.CAPTURE, "rx_packets")
+    with running(wire.tx, "pfsend", "-i", Wire.SENDER, "-x", ready="TX rate") as sending:
+        sent = re.search(r"Sent (\d+) packets", sending.stop())
+    assert sent is not None
+    assert int(sent[1]) > 0
+    assert wire.rx.counter(Wire.CAPTURE, "rx_packets") - before == int(sent[1])
+
+
+def test_pfsend_x_says_when_the_device_takes_nothing_from_the_kernel(wire: Wire) -> None:
+    assert wire.rx.run(["ethtool", "-K", Wire.CAPTURE, "gro", "off"]).returncode == 0
+    said = run(wire.tx, "pfsend", "-i", Wire.SENDER, "-q", "-x", "-n", "1000", fails=1)
+    assert "takes no frames from XDP" in said
+
+
 @pytest.fixture
 def bridged(wire: Wire) -> Wire:
     """A second pair behind the capture end: what goes out of out0 comes in at sink0."""
