@@ -53,6 +53,7 @@
 #define REFLECTOR_NAME_LEN      16 /* IFNAMSIZ; the guide's 8 cannot hold every device name */
 #define FILTER_PLUGIN_DATA_LEN  256
 #define MAX_PLUGIN_ID           64
+#define NO_PLUGIN_ID            0
 
 #define NO_TUNNEL_ID 0xFFFFFFFFu
 

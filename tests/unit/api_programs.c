@@ -256,10 +256,10 @@ static void software_rules(filtering_rule *rule, hash_filtering_rule *hash)
 	rule->core_fields.dport_low = rule->core_fields.dport_high = 80;
 	rule->core_fields.tcp.flags = 2;
 	rule->extended_fields.payload_pattern[0] = 0;
-	rule->extended_fields.filter_plugin_id = 0;
+	rule->extended_fields.filter_plugin_id = NO_PLUGIN_ID;
 	rule->extended_fields.filter_plugin_data[FILTER_PLUGIN_DATA_LEN - 1] = 0;
 	rule->extended_fields.tunnel.tunnel_id = NO_TUNNEL_ID;
-	rule->plugin_action.plugin_id = 0;
+	rule->plugin_action.plugin_id = NO_PLUGIN_ID;
 	rule->reflector_device_name[REFLECTOR_NAME_LEN - 1] = 0;
 	hash->rule_id = hash->vlan_id = 0;
 	hash->ip_version = 4;
