@@ -39,8 +39,8 @@ struct pfri_decider_flow {
 
 /* The start of the array's element; the slots follow. Written by the library, read by programs. */
 struct pfri_decider_state {
-	uint32_t
-		policy; /* enum pfri_decision; UNDECIDED: of every packet, whatever the rules say */
+	/* enum pfri_decision; UNDECIDED: of every packet, whatever the rules say */
+	uint32_t policy;
 	uint32_t pad[15];
 };
 
