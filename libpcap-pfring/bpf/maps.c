@@ -111,7 +111,9 @@ static int map_pool(struct pfri_maps *m)
 	const u_int in_chunk = (u_int)(m->at.chunk / m->at.segment);
 
 	m->pool_bytes = (size_t)element_bytes(&m->at) * m->at.chunks;
-	m->pool_mem = map_array(m->at.pool_fd, m->pool_bytes, PROT_READ);
+	/* Writable: libpcap's rings are, and arpwatch and others swap bytes in the packet itself.
+	 */
+	m->pool_mem = map_array(m->at.pool_fd, m->pool_bytes, PROT_READ | PROT_WRITE);
 	if (!m->pool_mem)
 		return -errno;
 	m->place = mmap(NULL, n * sizeof(*m->place), PROT_READ | PROT_WRITE,
@@ -139,7 +141,7 @@ static int map_lanes(struct pfri_maps *m)
 	if (!m->lane_mem)
 		return -errno;
 	pfri_lanes_init_pool(m->lane_mem, &pool, n);
-	/* A wild pointer of the program's cannot harm the ring beyond the reader's page. */
+	/* A wild pointer of the program's cannot harm what the producer goes by. */
 	if (sysconf(_SC_PAGESIZE) == 4096)
 		for (u_int i = 0; i < n; i++)
 			mprotect(m->lane_mem + (size_t)i * PFR_LANE_DATA, 4096, PROT_READ);

@@ -68,6 +68,26 @@ static void one_by_one(pcap_t *p)
 	see("next: %u, sound: %u", n, same);
 }
 
+/* A packet is const, but arpwatch and others turn its bytes around where they lie. */
+static void scribble(unsigned char *count, const struct pcap_pkthdr *h, const unsigned char *data)
+{
+	memset((void *)(uintptr_t)data, 0xff, h->caplen);
+	++*(unsigned *)(void *)count;
+}
+
+static void written_into(pcap_t *p, unsigned before)
+{
+	struct sum sum = {.p = p};
+	unsigned count = 0;
+
+	send_frames(UDP, 20, 63);
+	settle(p, before + 20);
+	see("loop that writes: %d", pcap_loop(p, 10, scribble, (void *)&count));
+	see("written into: %u", count);
+	see("loop: %d", pcap_loop(p, 10, add, (void *)&sum));
+	see_sum("behind", &sum);
+}
+
 static void nothing_there(pcap_t *p)
 {
 	struct pcap_pkthdr header, *h;
@@ -163,7 +183,8 @@ void probe_reading(void)
 		one_by_one(p);
 		if (modes[i].nonblock)
 			nothing_there(p);
-		books(p, 80 + 4 * KINDS);
+		written_into(p, 80 + 4 * KINDS);
+		books(p, 100 + 4 * KINDS);
 		pcap_close(p);
 	}
 	directions();
