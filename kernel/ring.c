@@ -177,8 +177,10 @@ err_lanes:
 }
 
 /*
- * The reader's page may be mapped writable, alone. Everything else is read-only
- * for good: mprotect() cannot add what VM_MAYWRITE does not allow. Called with
+ * The kernel's page is read-only for good: mprotect() cannot add what
+ * VM_MAYWRITE does not allow. The reader's is its own, and the data may be
+ * written too, for programs change packets in place; nothing here goes by it
+ * but pfr_ring_queued(), which bounds what it finds. Called with
  * mmap_lock held; lanes never change once set, so no lock of ours is needed,
  * and the mapping holds the file, so they outlive it.
  */
@@ -199,7 +201,7 @@ int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma)
 	page = vma->vm_pgoff - lane * stride;
 	if (pages > stride - page)
 		return -EINVAL;
-	if (page != 1 || pages != 1) {
+	if (page == 0) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
 		pfr_vm_flags_clear(vma, VM_MAYWRITE);

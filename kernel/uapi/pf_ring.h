@@ -283,7 +283,7 @@ typedef struct {
  *      setsockopt(fd, SOL_PF_RING, PFR_SO_RING, struct pfr_ring_req)
  *      bind(fd, struct sockaddr_pfr)
  *      mmap() each lane i: all of it read-only from offset i * lane_stride,
- *           then its second page again, alone and writable
+ *           then all behind its first page again, writable
  *      setsockopt(fd, SOL_PF_RING, PFR_SO_ACTIVATE)            poll(), read
  *
  * Filters are SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_DETACH_FILTER and

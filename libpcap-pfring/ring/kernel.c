@@ -114,7 +114,22 @@ static int make_ring(struct pfri_ring *r, struct kring *k)
 	return 0;
 }
 
-/* Each lane is mapped read-only as a whole, then the reader's page once more over itself. */
+/*
+ * A lane is mapped read-only as a whole, then all behind the kernel's page once
+ * more over itself: programs write into packets. A module from before that lets
+ * nothing but the reader's page be written.
+ */
+static bool map_writable(const struct kring *k, u_char *lane, off_t at)
+{
+	const size_t lengths[] = {k->stride - 4096, 4096};
+
+	for (u_int i = 0; i < 2; i++)
+		if (mmap(lane + 4096, lengths[i], PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 k->fd, at + 4096) != MAP_FAILED)
+			return true;
+	return false;
+}
+
 static int map_ring(struct pfri_ring *r, struct kring *k)
 {
 	struct pfr_info info = {0};
@@ -134,8 +149,7 @@ static int map_ring(struct pfri_ring *r, struct kring *k)
 			return pfri_fail(-errno, "%s: cannot map the ring: %s", r->name.device,
 					 strerror(errno));
 		k->map[i] = map;
-		if (mmap((u_char *)map + 4096, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 k->fd, at + 4096) == MAP_FAILED)
+		if (!map_writable(k, map, at))
 			return pfri_fail(-errno, "%s: cannot map the ring's reader page: %s",
 					 r->name.device, strerror(errno));
 		rc = pfri_lane_attach(&k->lane[i], map, k->stride);

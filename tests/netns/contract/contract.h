@@ -37,6 +37,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(time_never_goes_back, ANY)                                                               \
 	X(sampling_takes_one_of_ten, ANY)                                                          \
 	X(sampling_also_takes_one_of_ten_of_what_is_queued, ANY)                                   \
+	X(packets_may_be_written_into, ANY)                                                        \
 	X(bytes_stay_until_the_next_read, LIVE)                                                    \
 	X(nothing_there_is_no_packet, LIVE)                                                        \
 	X(the_end_of_a_file_is_told_again_and_again, FILES)                                        \

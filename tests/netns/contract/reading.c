@@ -281,6 +281,23 @@ void bytes_stay_until_the_next_read(void)
 	pfring_close(ring);
 }
 
+void packets_may_be_written_into(void)
+{
+	struct pfring_pkthdr h;
+	u_char *data;
+	pfring *ring;
+
+	prepare(40);
+	ring = opened(0, 0);
+	feed(0, 40);
+	for (u_int i = 0; i < 20; i++) {
+		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "packet %u does not come", i);
+		memset(data, 0xff, h.caplen);
+	}
+	expect(ring, 20, 20, NULL);
+	pfring_close(ring);
+}
+
 static bool second_of_ten(u_int i)
 {
 	return i % 10 == 1;
