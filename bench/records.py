@@ -3,12 +3,15 @@
 
 A line is one sample. The figure that counts is the third best repetition: the
 machine's own noise only ever makes a run slower, and the very best may be luck.
-The median and the spread stand beside it, always.
+The median and the spread stand beside it, always. A goal's median is of pairs: what
+two modes took in the same repetition is compared, and the median taken of that, so
+that a machine which is slow for a minute is so on both sides.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -69,13 +72,26 @@ class Result:
             value -= of(self.series[case, self.bench.base])
         return value
 
+    def paired(self, case: int, mode: str, peer: str | None) -> float:
+        """The median over the repetitions of mode, net, by peer in the same repetition."""
+        sides = [self._nets(case, x) for x in (mode, peer) if x]
+        if not peer:
+            return statistics.median(sides[0])
+        return statistics.median(a / b if b else math.nan for a, b in zip(*sides, strict=False))
+
+    def _nets(self, case: int, mode: str) -> list[float]:
+        values, base = self.series[case, mode].values, self.bench.base
+        if not base or mode == base:
+            return values
+        return [a - b for a, b in zip(values, self.series[case, base].values, strict=False)]
+
     def has(self, case: int, mode: str) -> bool:
         return (case, mode) in self.series
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """goal against what was measured: by the third best, and by the median."""
+    """goal against what was measured: by the third best, and by the median of pairs."""
 
     goal: Goal
     third: float | None
@@ -102,14 +118,12 @@ def judge(result: Result) -> list[Judgement]:
         ):
             judgements.append(Judgement(goal, None, None))
             continue
-        found = []
-        for of in (result.third, result.median):
-            value = of(goal.case, goal.mode)
-            if goal.peer:
-                peer = of(goal.case, goal.peer)
-                value = value / peer if peer else float("nan")
-            found.append(value)
-        judgements.append(Judgement(goal, *found))
+        third = result.third(goal.case, goal.mode)
+        if goal.peer:
+            peer = result.third(goal.case, goal.peer)
+            third = third / peer if peer else math.nan
+        paired = result.paired(goal.case, goal.mode, goal.peer)
+        judgements.append(Judgement(goal, third, paired))
     return judgements
 
 

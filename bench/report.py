@@ -120,7 +120,8 @@ sequence numbers; before a benchmark starts, every receiver that can is checked 
 them, in order and whole. Then all modes run in turn, repetition after repetition, because one
 after another gives wrong orderings on a machine with neighbours. *Third best* is the third best
 repetition (noise only ever makes a run slower), *median* and *spread* are of all; *of peer* is
-the ratio of third bests to the first row that captures. Ratios carry over to other machines,
+the ratio of third bests to the first row that captures. A goal's median is that of the ratios, or
+differences, within each repetition. Ratios carry over to other machines,
 absolute figures do not.
 
 * **Receiver CPU**: CPU time of the receiving process (scheduler's books) from the first frame

@@ -66,6 +66,7 @@ class Bench:
 
 
 RATE = 100_000
+SHORT = 25  # repetitions where the runs are short ones
 SMALL, FAST = Case(60, RATE), Case(60, 500_000)
 LARGE, LARGE_CUT = Case(1514, RATE), Case(1514, RATE, 96)
 REJECT = "tcp port 443"
@@ -130,6 +131,7 @@ def _bpf_added() -> Bench:
     ]
     return Bench(
         *("bpf-added", "Cost added to the sending core", AddedCost(), modes, cases, goals, "none"),
+        repetitions=SHORT,
         only={whole: {2}},
     )
 
@@ -272,6 +274,7 @@ def _tcpdump() -> list[Bench]:
             Goal(5, "added by tcpdump, 1514 B whole", names[1], names[0], 0.95, 1),
         ],
         "none",
+        repetitions=SHORT,
     )
     rate = Bench(
         *("tcpdump-rate", "tcpdump's highest rate without loss", LosslessRate(), pair),
@@ -302,7 +305,7 @@ def _overlay_added() -> Bench:
         Goal(5, "added by a C pcap_loop, 1514 B whole", "overlay", "libpcap", 0.95, 1),
     ]
     title = "Cost added by a C pcap_loop"
-    return Bench("overlay-added", title, AddedCost(), modes, cases, goals, "none")
+    return Bench("overlay-added", title, AddedCost(), modes, cases, goals, "none", SHORT)
 
 
 def _tcpdump_headers() -> Bench:
@@ -314,6 +317,7 @@ def _tcpdump_headers() -> Bench:
         *(AddedCost(), [m.none(), *pair], [Case(1514, 400_000, filter="ether proto 0x88b5")]),
         [Goal(5, text, pair[1].name, pair[0].name, 1.0)],
         "none",
+        repetitions=SHORT,
     )
 
 
