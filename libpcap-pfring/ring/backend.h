@@ -204,6 +204,7 @@ struct pfri_ring {
 	u_int32_t sampling;
 	bool sampled_below;          /* told of it, the backend itself samples all that comes */
 	struct pfri_rules *rules;    /* the library's own, mapped when first needed; or NULL */
+	u_int32_t longest;           /* bytes of a packet that recv_batch hands out at most */
 	bool whole;                  /* rules look at whole packets: kept so, cut by receive.c */
 	u_int16_t watermark;         /* packets */
 	u_int watermark_timeout;     /* ms */

@@ -399,6 +399,7 @@ static int open_format(struct pfri_ring *r, struct file *f)
 		return open_pcap(r, f);
 	consume(f, FILE_HEADER);
 	r->linktype = PFRI_LINKTYPE_ETHERNET;
+	r->longest = f->snaplen;
 	return 0;
 }
 

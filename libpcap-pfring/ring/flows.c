@@ -22,7 +22,7 @@
 #define inline_always static inline __attribute__((always_inline))
 
 /* Packets whose bytes are asked for ahead of time: they lie in ring memory, not in the cache. */
-#define AHEAD 8
+#define AHEAD 24
 
 /* Packets done together: a few vectors wide, and all of a block stays in the first cache. */
 #define LANES 64

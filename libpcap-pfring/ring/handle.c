@@ -112,6 +112,7 @@ static int take_options(struct pfri_ring *r, const struct pfring_open_options *o
 	r->opt.sz = sizeof(r->opt);
 	if (!r->opt.caplen || r->opt.caplen > MAX_CAPLEN)
 		r->opt.caplen = MAX_CAPLEN;
+	r->longest = MAX_CAPLEN;
 	if (r->opt.timeout_ms < 0)
 		return pfri_fail(-EINVAL, "a time-out of %d ms makes no sense; use 0 or more",
 				 r->opt.timeout_ms);

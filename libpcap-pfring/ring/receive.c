@@ -44,7 +44,7 @@ void pfri_soft_update(struct pfri_ring *r)
 		soft |= PFRI_SOFT_DIRECTION;
 	if (r->sampling > 1 && !r->sampled_below)
 		soft |= PFRI_SOFT_SAMPLING;
-	if (r->opt.caplen < MAX_CAPLEN && !(r->ops->caps & PFRI_CAP_CUTS))
+	if (r->opt.caplen < r->longest && !(r->ops->caps & PFRI_CAP_CUTS))
 		soft |= PFRI_SOFT_CAPLEN;
 	if (r->choice.queues != RING_ANY_CHANNEL || r->choice.vlan >= 0)
 		soft |= PFRI_SOFT_CHOICE;
