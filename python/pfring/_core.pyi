@@ -86,7 +86,7 @@ class Ring:
     def details(self) -> Details: ...
     def batches(
         self,
-        n: int = 16384,
+        n: int = 4096,
         *,
         copy: bool = True,
         timeout: float | None = ...,
@@ -102,7 +102,7 @@ class Ring:
         """
 
     def flows(
-        self, n: int = 16384, *, timeout: float | None = ..., gather: float = 0.0
+        self, n: int = 4096, *, timeout: float | None = ..., gather: float = 0.0
     ) -> Batches[Flows]:
         """Iterate over parsed columns of up to n packets; no packet's bytes are kept."""
 
@@ -192,6 +192,7 @@ class PacketBatch:
 class FlowBatch:
     def __len__(self) -> int: ...
     def column(self, name: str) -> Column: ...
+    def count(self, name: str) -> Column: ...
     @property
     def n_ipv6(self) -> int: ...
 
@@ -250,6 +251,7 @@ class _Feed:
     def pending(self) -> int: ...
     def ready(self, wait_ns: int = 0) -> bool: ...
     def take(self, most: int) -> object: ...
+    def record(self, most: int) -> tuple[bytes, int, int] | None: ...
 
 class scapy:  # noqa: N801 - a module, private to pfring.scapy
     Feed = _Feed

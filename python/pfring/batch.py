@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from .writers import PacketWriter
 
-DEFAULT = 16384
+# Packets of a batch: with its columns and bytes about as much as a core's cache holds, and so many
+# that Python's share in a packet is a nanosecond.
+DEFAULT = 4096
 # How long an asynchronous wait goes without looking whether the ring was closed.
 _LOOK = 0.25
 
@@ -273,6 +275,14 @@ class Flows(_Table):
     def n_ipv6(self) -> int:
         """How many of the packets are IPv6."""
         return self._store.n_ipv6
+
+    def count(self, name: str) -> NDArray[Any]:
+        """Return how many packets have each value of a column of 8 or 16 bits.
+
+        Element v counts value v, as `numpy.bincount()` has it, for a fraction of its time.
+        """
+        counts: NDArray[Any] = numpy_of("counting").frombuffer(self._store.count(name), "i8")
+        return counts
 
     def _address(self, name: str, i: int) -> IPv4Address | IPv6Address | None:
         version = self.ip_version[i]

@@ -27,22 +27,33 @@ namespace
 constexpr int LINKTYPE_ETHERNET = 1;
 
 /* One column, or the data, for Python's buffer protocol. */
-struct Column {
+struct Column : Bound {
 	std::shared_ptr<void> owner;
 	void *data;
 	size_t n, width; /* elements, bytes of each */
 	const char *format;
 };
 
-struct PacketBatch {
-	std::shared_ptr<PacketStore> store;
-	/* Of a view of ring memory: */
-	py::object ring; /* None: copied */
-	Handle *handle = nullptr;
-	std::shared_ptr<OpenRing> pin;
-	uint64_t generation = 0;
-	bool ethernet = true;
-	bool tags_known = true;
+class PacketBatch : public Bound
+{
+      public:
+	PacketBatch(std::shared_ptr<PacketStore> packets, bool ethernet)
+	    : ethernet(ethernet), store(std::move(packets))
+	{
+	}
+	/* A view of what a ring has just received. */
+	PacketBatch(std::shared_ptr<ViewStore> seen, const py::object &self, const Ring &ring,
+		    std::shared_ptr<OpenRing> pin)
+	    : ethernet(ring.linktype == LINKTYPE_ETHERNET), view(std::move(seen)), ring(self),
+	      handle(ring.handle.get()), pin(std::move(pin)), generation(handle->generation()),
+	      tags_known(false)
+	{
+	}
+
+	size_t size() const
+	{
+		return view != nullptr ? view->n : store->n;
+	}
 
 	bool valid() const
 	{
@@ -57,19 +68,58 @@ struct PacketBatch {
 					 "before the next one is read, or copy() it",
 					 "Closed");
 	}
+	/* The columns; of a view they are made when they are first asked for. */
+	PacketStore &packets()
+	{
+		check();
+		if (view != nullptr) {
+			bool copied;
+			store = view->columns(ethernet, &copied);
+			view.reset();
+			if (copied) {
+				ring = py::none();
+				handle = nullptr;
+				pin.reset();
+				tags_known = true;
+			}
+		}
+		return *store;
+	}
+	bool is_view()
+	{
+		if (view != nullptr && valid())
+			packets();
+		return handle != nullptr;
+	}
+	/* What keeps the columns and the data where they are. */
+	std::shared_ptr<void> owner();
+	void know_tags();
+
+	const bool ethernet;
+
+      private:
+	std::shared_ptr<PacketStore> store; /* nullptr as long as there is a view */
+	std::shared_ptr<ViewStore> view;
+	/* Of packets in ring memory: */
+	py::object ring; /* None: copied */
+	Handle *handle = nullptr;
+	std::shared_ptr<OpenRing> pin;
+	uint64_t generation = 0;
+	bool tags_known = true;
 };
 
-struct FlowBatch {
+struct FlowBatch : Bound {
 	std::shared_ptr<FlowStore> store;
 };
 
-std::shared_ptr<void> owner_of(const PacketBatch &b)
+std::shared_ptr<void> PacketBatch::owner()
 {
-	if (b.handle == nullptr)
-		return b.store;
+	packets();
+	if (handle == nullptr)
+		return store;
 	/* Both: the columns are the store's, the data is the ring's. */
 	auto both = std::make_shared<
-		std::pair<std::shared_ptr<PacketStore>, std::shared_ptr<OpenRing>>>(b.store, b.pin);
+		std::pair<std::shared_ptr<PacketStore>, std::shared_ptr<OpenRing>>>(store, pin);
 	return both;
 }
 
@@ -89,30 +139,29 @@ const char *format_of_width(bool is_signed, size_t width)
 
 template <class T> Column numbers(std::shared_ptr<void> owner, T *data, size_t n)
 {
-	return {std::move(owner), (void *)data, n, sizeof(T),
-		format_of_width(std::is_signed<T>::value, sizeof(T))};
+	return {{}, std::move(owner), (void *)data,
+		n,  sizeof(T),	      format_of_width(std::is_signed<T>::value, sizeof(T))};
 }
 
 /* Tags that lie in the data are looked for only if somebody asks: it reads every packet. */
-void know_tags(PacketBatch &b)
+void PacketBatch::know_tags()
 {
-	PacketStore &s = *b.store;
+	PacketStore &s = packets();
 
-	for (size_t i = 0; !b.tags_known && i < s.n; i++) {
+	for (size_t i = 0; !tags_known && i < s.n; i++) {
 		pfring_packet p = {};
 		p.data = s.data + s.offset[i];
 		p.caplen = s.caplen[i];
 		if (s.vlan[i] == 0)
-			s.vlan[i] = vlan_of(&p, b.ethernet);
+			s.vlan[i] = vlan_of(&p, ethernet);
 	}
-	b.tags_known = true;
+	tags_known = true;
 }
 
 Column packet_column(PacketBatch &b, const std::string &name)
 {
-	b.check();
-	PacketStore &s = *b.store;
-	std::shared_ptr<void> owner = owner_of(b);
+	PacketStore &s = b.packets();
+	std::shared_ptr<void> owner = b.owner();
 	if (name == "ts_ns")
 		return numbers(owner, s.ts_ns, s.n);
 	if (name == "offset")
@@ -133,7 +182,7 @@ Column packet_column(PacketBatch &b, const std::string &name)
 		return numbers(owner, s.data, s.used);
 	if (name != "vlan")
 		throw py::key_error(name);
-	know_tags(b);
+	b.know_tags();
 	return numbers(owner, s.vlan, s.n);
 }
 
@@ -170,10 +219,45 @@ Column flow_column(FlowBatch &b, const std::string &name)
 	COLUMN(f., hash);
 #undef COLUMN
 	if (name == "src6")
-		return {owner, f.src6, s.n, 16, "16s"};
+		return {{}, owner, f.src6, s.n, 16, "16s"};
 	if (name == "dst6")
-		return {owner, f.dst6, s.n, 16, "16s"};
+		return {{}, owner, f.dst6, s.n, 16, "16s"};
 	throw py::key_error(name);
+}
+
+/* Several tables: where the same value comes again and again, an addition waits for the last. */
+template <class T> void count_into(int64_t *sum, size_t values, const T *column, size_t n)
+{
+	constexpr size_t TABLES = sizeof(T) == 1 ? 4 : 2;
+	std::vector<uint32_t> table(TABLES * values);
+	size_t i = 0;
+
+	for (; i + TABLES <= n; i += TABLES)
+		for (size_t k = 0; k < TABLES; k++)
+			table[k * values + column[i + k]]++;
+	for (; i < n; i++)
+		table[column[i]]++;
+	for (size_t v = 0; v < values; v++)
+		for (size_t k = 0; k < TABLES; k++)
+			sum[v] += table[k * values + v];
+}
+
+/* How many packets have each value of a column: 256 or 65,536 numbers. */
+Column count_values(FlowBatch &b, const std::string &name)
+{
+	Column c = flow_column(b, name);
+	char kind = *c.format;
+	if (kind != 'B' && kind != 'H')
+		throw py::value_error("values of 8 and 16 bits can be counted; use numpy.unique() "
+				      "for " +
+				      name);
+	size_t values = kind == 'B' ? 256 : 65536;
+	auto sum = std::make_shared<std::vector<int64_t>>(values);
+	if (kind == 'B')
+		count_into(sum->data(), values, (const uint8_t *)c.data, c.n);
+	else
+		count_into(sum->data(), values, (const uint16_t *)c.data, c.n);
+	return numbers(sum, sum->data(), values);
 }
 
 /*
@@ -262,28 +346,17 @@ py::object read_packets(Ring &ring, Py_ssize_t n, const py::object &timeout,
 py::object view_packets(const py::object &self, Py_ssize_t n, const py::object &timeout)
 {
 	auto &ring = self.cast<Ring &>();
-	bool ethernet = ring.linktype == LINKTYPE_ETHERNET;
-	ViewStore store(checked(n), ethernet);
+	auto store = std::make_shared<ViewStore>(checked(n));
 	unsigned taken = 0;
 
 	ring.check_open();
 	std::shared_ptr<OpenRing> pin = ring.handle->pin();
-	Handle::End why = ring.refill(wait_of(ring, timeout), &store, (unsigned)n, &taken);
+	Handle::End why = ring.refill(wait_of(ring, timeout), store.get(), (unsigned)n, &taken);
 	if (why == Handle::End::Exception)
 		throw py::error_already_set();
 	if (why != Handle::End::None)
 		return nothing(why);
-	PacketBatch batch;
-	batch.store = std::move(store.packets);
-	batch.ethernet = ethernet;
-	if (!store.copied) {
-		batch.ring = self;
-		batch.handle = ring.handle.get();
-		batch.pin = std::move(pin);
-		batch.generation = ring.handle->generation();
-		batch.tags_known = false;
-	}
-	return py::cast(std::move(batch));
+	return py::cast(PacketBatch(std::move(store), self, ring, std::move(pin)));
 }
 
 py::object read_flows(Ring &ring, Py_ssize_t n, const py::object &timeout, const py::object &gather)
@@ -298,27 +371,24 @@ py::object read_flows(Ring &ring, Py_ssize_t n, const py::object &timeout, const
 				  timeout_from_python(gather), Until<FlowStore>{*store});
 	if (why != Handle::End::None)
 		return nothing(why);
-	return py::cast(FlowBatch{store});
+	return py::cast(FlowBatch{{}, store});
 }
 
-FlowBatch parse_flows(const PacketBatch &b)
+FlowBatch parse_flows(PacketBatch &b)
 {
-	b.check();
+	const PacketStore &s = b.packets();
 	if (!b.ethernet)
 		throw_error_text(-EOPNOTSUPP, "flows are parsed from Ethernet frames only",
 				 "NotSupported");
-	std::shared_ptr<void> owner = owner_of(b);
+	std::shared_ptr<void> owner = b.owner();
 	py::gil_scoped_release release;
-	return {std::make_shared<FlowStore>(*b.store)};
+	return {{}, std::make_shared<FlowStore>(s)};
 }
 
-PacketBatch copy_packets(const PacketBatch &b)
+PacketBatch copy_packets(PacketBatch &b)
 {
-	b.check();
-	const PacketStore &s = *b.store;
-	PacketBatch copy;
-	copy.ethernet = b.ethernet;
-	copy.store = std::make_shared<PacketStore>(s.n, s.used, b.ethernet);
+	const PacketStore &s = b.packets();
+	auto copy = std::make_shared<PacketStore>(s.n, s.used, b.ethernet);
 	for (size_t i = 0; i < s.n; i++) {
 		pfring_packet p = {};
 		p.data = s.data + s.offset[i];
@@ -330,9 +400,10 @@ PacketBatch copy_packets(const PacketBatch &b)
 		p.queue = (uint16_t)(s.queue[i] + 1);
 		p.vlan_tci = s.vlan[i];
 		p.flags = s.vlan[i] ? PKT_FLAGS_VLAN_HWACCEL : 0;
-		copy.store->take(&p, 1);
+		if (copy->take(&p, 1) < 0)
+			throw std::bad_alloc();
 	}
-	return copy;
+	return {std::move(copy), b.ethernet};
 }
 
 /* New packets from buffers of columns: what is not in a ring can be a batch too. */
@@ -346,9 +417,7 @@ PacketBatch make_packets(const py::buffer &ts_ns, const py::buffer &offset,
 	    d.itemsize != 1 || o.size != t.size || c.size != t.size || l.size != t.size)
 		throw py::value_error("columns of a batch: ts_ns and offset of 8 bytes, caplen and "
 				      "len of 4, equally long");
-	PacketBatch batch;
-	batch.ethernet = ethernet;
-	batch.store = std::make_shared<PacketStore>((size_t)t.size, (size_t)d.size, ethernet);
+	auto store = std::make_shared<PacketStore>((size_t)t.size, (size_t)d.size, ethernet);
 	for (py::ssize_t i = 0; i < t.size; i++) {
 		pfring_packet p = {};
 		int64_t at = ((const int64_t *)o.ptr)[i];
@@ -360,16 +429,15 @@ PacketBatch make_packets(const py::buffer &ts_ns, const py::buffer &offset,
 		p.len = ((const uint32_t *)l.ptr)[i];
 		p.if_index = UNKNOWN_INTERFACE;
 		p.rx_direction = 1;
-		if (batch.store->take(&p, 1) < 0)
+		if (store->take(&p, 1) < 0)
 			throw std::bad_alloc();
 	}
-	return batch;
+	return {std::move(store), ethernet};
 }
 
-py::tuple packet_at(const PacketBatch &b, Py_ssize_t i)
+py::tuple packet_at(PacketBatch &b, Py_ssize_t i)
 {
-	b.check();
-	const PacketStore &s = *b.store;
+	const PacketStore &s = b.packets();
 	if (i < 0)
 		i += (Py_ssize_t)s.n;
 	if (i < 0 || (size_t)i >= s.n)
@@ -379,12 +447,11 @@ py::tuple packet_at(const PacketBatch &b, Py_ssize_t i)
 }
 
 /* The same packets to whatever takes packets: a Dumper, a Writer. */
-void feed(const PacketBatch &b, PacketSink &sink)
+void feed(PacketBatch &b, PacketSink &sink)
 {
 	constexpr unsigned STEP = 256;
-	b.check();
-	std::shared_ptr<void> owner = owner_of(b);
-	const PacketStore &s = *b.store;
+	const PacketStore &s = b.packets();
+	std::shared_ptr<void> owner = b.owner();
 	std::vector<pfring_packet> packets(STEP);
 	int err = 0;
 	{
@@ -429,10 +496,7 @@ void set_tee(Ring &ring, const py::object &writer)
 
 py::object batch_of(std::shared_ptr<PacketStore> store, bool ethernet)
 {
-	PacketBatch batch;
-	batch.store = std::move(store);
-	batch.ethernet = ethernet;
-	return py::cast(std::move(batch));
+	return py::cast(PacketBatch(std::move(store), ethernet));
 }
 
 void register_batch(py::module_ &m)
@@ -444,20 +508,20 @@ void register_batch(py::module_ &m)
 	py::class_<PacketBatch>(m, "PacketBatch")
 		.def(py::init(&make_packets), "ts_ns"_a, "offset"_a, "caplen"_a, "len"_a, "data"_a,
 		     "ethernet"_a = true)
-		.def("__len__", [](const PacketBatch &b) { return b.store->n; })
+		.def("__len__", &PacketBatch::size)
 		.def("column", &packet_column, "name"_a)
 		.def("packet", &packet_at, "i"_a)
 		.def("flows", &parse_flows)
 		.def("copy", &copy_packets)
 		.def("feed", &feed, "sink"_a)
-		.def_property_readonly("size", [](const PacketBatch &b) { return b.store->used; })
+		.def_property_readonly("size", [](PacketBatch &b) { return b.packets().used; })
 		.def_property_readonly("ethernet", [](const PacketBatch &b) { return b.ethernet; })
 		.def_property_readonly("valid", &PacketBatch::valid)
-		.def_property_readonly("is_view",
-				       [](const PacketBatch &b) { return b.handle != nullptr; });
+		.def_property_readonly("is_view", &PacketBatch::is_view);
 	py::class_<FlowBatch>(m, "FlowBatch")
 		.def("__len__", [](const FlowBatch &b) { return b.store->n; })
 		.def("column", &flow_column, "name"_a)
+		.def("count", &count_values, "name"_a)
 		.def_property_readonly("n_ipv6",
 				       [](const FlowBatch &b) { return b.store->n_ipv6; });
 	m.def("read_packets", &read_packets, "ring"_a, "n"_a, "timeout"_a, "gather"_a, "hint"_a);

@@ -15,6 +15,8 @@
 
 /* Packets of equal columns would lie at equal places of pages, and fight for the same cache set. */
 static constexpr size_t STAGGER = 192, LINE = 64;
+/* Packets whose bytes are on their way from the producer's core while one is copied. */
+static constexpr unsigned AHEAD = 16;
 
 void Columns::allocate()
 {
@@ -99,7 +101,9 @@ int PacketStore::take(const pfring_packet *packets, unsigned count)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++, n++) {
 		const pfring_packet *p = &packets[i];
-		__builtin_prefetch(packets[i + 4 < count ? i + 4 : i].data);
+		const u_char *next = packets[i + AHEAD < count ? i + AHEAD : i].data;
+		__builtin_prefetch(next);
+		__builtin_prefetch(next + LINE - 1);
 		copy(data + used, p->data, p->caplen);
 		used += p->caplen;
 		ts_ns[n] = p->ts_ns;
@@ -114,8 +118,8 @@ int PacketStore::take(const pfring_packet *packets, unsigned count)
 	return 0;
 }
 
-ViewStore::ViewStore(size_t capacity, bool ethernet)
-    : capacity(capacity), ethernet(ethernet), descriptors(capacity * sizeof(pfring_packet))
+ViewStore::ViewStore(size_t capacity)
+    : capacity(capacity), descriptors(capacity * sizeof(pfring_packet))
 {
 }
 
@@ -125,40 +129,53 @@ pfring_packet *ViewStore::room(unsigned *max)
 	return (pfring_packet *)(void *)descriptors.data;
 }
 
+const pfring_packet *ViewStore::packets() const
+{
+	return (const pfring_packet *)(const void *)descriptors.data;
+}
+
+int ViewStore::take(const pfring_packet *packets, unsigned count)
+{
+	/* Pending packets of a program that had iterated before were not received to room(). */
+	if (packets != this->packets())
+		memcpy(descriptors.data, packets, count * sizeof(*packets));
+	n = count;
+	return 0;
+}
+
 /*
  * Whether what lies between the packets may be read too: they are in order, and
  * each gap is shorter than a page, so every page in it holds a byte of a packet.
  * A packet alone may lie in libpcap's own memory, which is not ours to keep.
  */
-bool ViewStore::one_piece(const pfring_packet *p, unsigned count) const
+bool ViewStore::one_piece() const
 {
 	static const long page = sysconf(_SC_PAGESIZE);
+	const pfring_packet *p = packets();
 
-	for (unsigned i = 0; i + 1 < count; i++) {
+	for (size_t i = 0; i + 1 < n; i++) {
 		const u_char *end = p[i].data + p[i].caplen;
 		if (p[i].caplen == 0 || p[i + 1].data < end || p[i + 1].data - end >= page)
 			return false;
 	}
-	return count > 1 && p[count - 1].caplen > 0;
+	return n > 1 && p[n - 1].caplen > 0;
 }
 
-int ViewStore::take(const pfring_packet *p, unsigned count)
+std::shared_ptr<PacketStore> ViewStore::columns(bool ethernet, bool *copied) const
 {
-	/* No more room than it takes: a batch may be kept, and is mostly far from full. */
-	try {
-		packets = std::make_shared<PacketStore>(count, 0, ethernet);
-	} catch (const std::bad_alloc &) {
-		return -ENOMEM;
-	}
-	PacketStore &to = *packets;
+	const pfring_packet *p = packets();
+	auto store = std::make_shared<PacketStore>(n, 0, ethernet);
+	PacketStore &to = *store;
 
-	if (!one_piece(p, count)) {
-		copied = true;
-		return to.take(p, count);
+	*copied = !one_piece();
+	if (*copied) {
+		if (to.take(p, (unsigned)n) < 0)
+			throw std::bad_alloc();
+		return store;
 	}
 	to.data = (unsigned char *)p->data;
-	to.used = (size_t)(p[count - 1].data + p[count - 1].caplen - p->data);
-	for (unsigned i = 0; i < count; i++) {
+	to.used = (size_t)(p[n - 1].data + p[n - 1].caplen - p->data);
+	for (size_t i = 0; i < n; i++) {
 		to.ts_ns[i] = p[i].ts_ns;
 		to.offset[i] = p[i].data - p->data;
 		to.len[i] = p[i].len;
@@ -170,9 +187,9 @@ int ViewStore::take(const pfring_packet *p, unsigned count)
 		to.direction[i] = !p[i].rx_direction;
 		to.queue[i] = (int16_t)(p[i].queue - 1);
 	}
-	to.n = count;
-	to.offset[count] = (int64_t)to.used;
-	return 0;
+	to.n = n;
+	to.offset[n] = (int64_t)to.used;
+	return store;
 }
 
 FlowStore::FlowStore(size_t capacity) : capacity(capacity), ipv6(capacity * 32, true)

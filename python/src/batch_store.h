@@ -45,6 +45,10 @@ class PacketStore : public PacketSink
 	PacketStore(size_t capacity, size_t hint, bool ethernet);
 
 	int take(const pfring_packet *packets, unsigned n) override;
+	bool more() const override
+	{
+		return n < capacity;
+	}
 	/* What the columns lie in; data lies elsewhere. */
 	std::shared_ptr<Pages> columns_memory() const
 	{
@@ -71,24 +75,31 @@ class PacketStore : public PacketSink
 	const bool ethernet;
 };
 
-/* Packets where they lie in ring memory, if that is one piece; else copied. */
+/*
+ * Packets where they lie in ring memory. Only their descriptors are written when
+ * they come: to count packets, or to look at some, columns are not needed.
+ */
 class ViewStore : public PacketSink
 {
       public:
-	ViewStore(size_t capacity, bool ethernet);
+	explicit ViewStore(size_t capacity);
 
 	pfring_packet *room(unsigned *max) override;
 	int take(const pfring_packet *packets, unsigned n) override;
 
-	/* What was taken; its data: into the ring, unless copied. */
-	std::shared_ptr<PacketStore> packets;
-	bool copied = false;
+	/*
+	 * The columns, as long as the packets are in the ring; their data points into
+	 * it if that is one piece, else it is copied and *copied is set.
+	 */
+	std::shared_ptr<PacketStore> columns(bool ethernet, bool *copied) const;
+
+	size_t n = 0;
 
       private:
-	bool one_piece(const pfring_packet *packets, unsigned n) const;
+	bool one_piece() const;
+	const pfring_packet *packets() const;
 
 	const size_t capacity;
-	const bool ethernet;
 	Pages descriptors;
 };
 
@@ -102,6 +113,10 @@ class FlowStore : public PacketSink
 
 	/* Parses without keeping a byte. */
 	int take(const pfring_packet *packets, unsigned n) override;
+	bool more() const override
+	{
+		return n < capacity;
+	}
 
 	size_t n = 0, n_ipv6 = 0;
 	const size_t capacity;

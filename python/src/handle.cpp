@@ -123,6 +123,26 @@ int Handle::receive(int64_t timeout_ns, PacketSink *sink, unsigned max)
 	}
 	if (n == 0 && tee != nullptr)
 		tee->idle();
+	n = pass_on(to, n, sink);
+	unsigned total = n > 0 ? (unsigned)n : 0;
+	/* What is there already comes in the same turn, and the GIL stays with who has it. */
+	while (n > 0 && sink != nullptr && sink->more() && total < max && undisturbed()) {
+		receives++;
+		n = pfring_recv_batch(ring, to, std::min(room, max - total), 0);
+		n = pass_on(to, n, sink);
+		total += n > 0 ? (unsigned)n : 0;
+	}
+	if (total > 0 && n < 0 && n != -EINTR && n != -EBADF && n != -ENODATA) {
+		late_error = n;
+		late_why = pfring_last_error();
+	}
+	give_turn();
+	return total > 0 ? (int)total : n;
+}
+
+/* What was received, to who listens. n, or the sink's error. */
+int Handle::pass_on(pfring_packet *to, int n, PacketSink *sink)
+{
 	if (n > 0 && tee != nullptr) {
 		tee_error = tee->take(to, (unsigned)n);
 		if (tee_error < 0) {
@@ -134,8 +154,14 @@ int Handle::receive(int64_t timeout_ns, PacketSink *sink, unsigned max)
 		int err = sink->take(to, (unsigned)n);
 		n = err < 0 ? err : n;
 	}
-	give_turn();
 	return n;
+}
+
+/* In the reader's turn: whether nobody else waits for one, and nothing is to be told. */
+bool Handle::undisturbed()
+{
+	std::lock_guard<std::mutex> lock(turn.m);
+	return turn.waiting == 0 && !broken && tee_error >= 0;
 }
 
 int Handle::set_tee(std::shared_ptr<PacketSink> sink)
@@ -186,6 +212,12 @@ Handle::End Handle::refill(int64_t timeout_ns, PacketSink *sink, unsigned max, u
 		}
 		if (broken.exchange(false)) {
 			end = End::Broken;
+			break;
+		}
+		if (late_error < 0 && head == count) {
+			set_error_text(late_error, late_why);
+			late_error = 0;
+			end = End::Exception;
 			break;
 		}
 		if (tee_error < 0 && head == count) {

@@ -23,13 +23,14 @@
 #include <mutex>
 #include <string>
 
+#include "bound.h"
 #include "fork_guard.h"
 #include "pfring.h"
 
 constexpr int64_t WAIT_FOREVER = -1;
 
 /* Takes packets that lie in ring memory, without the GIL. 0 or a negative errno. */
-class PacketSink
+class PacketSink : public Bound
 {
       public:
 	virtual ~PacketSink() = default;
@@ -42,6 +43,12 @@ class PacketSink
 	/* Nothing came for a while. */
 	virtual void idle()
 	{
+	}
+	/* Whether more may follow at once, if it is there: what was taken need not stay in the
+	 * ring. */
+	virtual bool more() const
+	{
+		return false;
 	}
 	/* Where to receive to, *max packets at most; nullptr: 256 at most, to the handle's own. */
 	virtual pfring_packet *room(unsigned *max)
@@ -187,6 +194,8 @@ class Handle
 	void give_turn();
 	void kick();
 	int receive(int64_t timeout_ns, PacketSink *sink, unsigned max);
+	int pass_on(pfring_packet *to, int n, PacketSink *sink);
+	bool undisturbed();
 	unsigned refilter(pfring_packet *packets, unsigned n)
 	{
 		return n > 0 ? pfring_refilter(ring, packets, n) : 0;
@@ -215,6 +224,10 @@ class Handle
 	int tee_error = 0; /* GIL, once the receive call is over */
 	std::string tee_why;
 	std::atomic<uint64_t> receives{0};
+	/* What went wrong behind packets that were handed over; GIL, once the receive call is over.
+	 */
+	int late_error = 0;
+	std::string late_why;
 
 	pfring_packet pending[BATCH];
 };

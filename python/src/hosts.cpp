@@ -15,6 +15,7 @@
 #include <cstring>
 #include <vector>
 
+#include "bound.h"
 #include "registry.h"
 
 namespace py = pybind11;
@@ -56,7 +57,7 @@ class View
 	Py_buffer view;
 };
 
-class Hosts
+class Hosts : public Bound
 {
       public:
 	explicit Hosts(size_t limit) : limit(limit), table(1024)

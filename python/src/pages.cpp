@@ -10,6 +10,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -18,6 +19,9 @@ namespace
 {
 
 constexpr size_t SMALLEST = 4096, KEPT = 32 << 20;
+/* From here on in pages of this size: twenty columns side by side need more small ones at a
+ * time than the processor knows the places of. */
+constexpr size_t LARGE = 2 << 20;
 constexpr unsigned SLOTS = 16;
 
 struct Block {
@@ -44,6 +48,26 @@ size_t rounded(size_t bytes)
 void unmap(const Block &b)
 {
 	munmap(b.data, b.bytes);
+}
+
+/* Large ones begin where a large page does. */
+char *map(size_t bytes)
+{
+	size_t spare = bytes < LARGE ? 0 : LARGE;
+	void *at = mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		throw std::bad_alloc();
+	if (spare == 0)
+		return (char *)at;
+	size_t before = -(uintptr_t)at % LARGE;
+	if (before > 0)
+		munmap(at, before);
+	char *data = (char *)at + before;
+	if (spare > before)
+		munmap(data + bytes, spare - before);
+	madvise(data, bytes, MADV_HUGEPAGE); /* only a wish */
+	return data;
 }
 
 /* The newest that fits exactly, which is the one that caches know. */
@@ -93,10 +117,7 @@ Pages::Pages(size_t wanted, bool zero) : bytes(rounded(wanted)), zero(zero)
 	data = take(bytes, zero);
 	if (data != nullptr)
 		return;
-	data = (char *)mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (data == MAP_FAILED)
-		throw std::bad_alloc();
+	data = map(bytes);
 }
 
 Pages::~Pages()

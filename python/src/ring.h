@@ -18,7 +18,7 @@
 
 #include "handle.h"
 
-struct Ring {
+struct Ring : Bound {
 	std::unique_ptr<Handle> handle;
 	std::string source, backend, why;
 	int linktype;

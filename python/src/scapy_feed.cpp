@@ -18,7 +18,7 @@ namespace py = pybind11;
 namespace
 {
 
-class Feed
+class Feed : public Bound
 {
       public:
 	explicit Feed(py::object ring_, bool lazy_)
@@ -54,6 +54,23 @@ class Feed
 	/* A packet; (bytes, time) where scapy has to dissect it; None after a breakloop. */
 	py::object take(uint32_t most)
 	{
+		const pfring_packet *packet = next();
+		return packet != nullptr ? hand_out(packet, most) : py::none();
+	}
+
+	/* (bytes, ns since the epoch, length on the wire); None after a breakloop. */
+	py::object record(uint32_t most)
+	{
+		const pfring_packet *packet = next();
+		if (packet == nullptr)
+			return py::none();
+		return py::make_tuple(bytes_of(packet, most), packet->ts_ns, packet->len);
+	}
+
+      private:
+	/* Waits; EOFError at the end, nullptr after a breakloop. */
+	const pfring_packet *next()
+	{
 		if (error) {
 			auto e = std::move(error);
 			throw py::error_already_set(*e);
@@ -72,25 +89,30 @@ class Feed
 				PyErr_SetNone(PyExc_EOFError);
 				throw py::error_already_set();
 			default:
-				return py::none();
+				return nullptr;
 			}
 		}
-		return hand_out(packet, most);
+		return packet;
 	}
 
-      private:
-	py::object hand_out(const pfring_packet *packet, uint32_t most) const
+	static py::object bytes_of(const pfring_packet *packet, uint32_t most)
 	{
 		uint32_t len = packet->caplen < most ? packet->caplen : most;
-		/* As scapy's own sockets compute it, to the last bit. */
-		double time = (double)(packet->ts_ns / 1000000000) +
-			      (double)(packet->ts_ns % 1000000000) * 1e-9;
 		auto data = py::reinterpret_steal<py::object>(
 			PyBytes_FromStringAndSize((const char *)packet->data, len));
 		if (!data)
 			throw py::error_already_set();
+		return data;
+	}
+
+	py::object hand_out(const pfring_packet *packet, uint32_t most) const
+	{
+		/* As scapy's own sockets compute it, to the last bit. */
+		py::float_ time((double)(packet->ts_ns / 1000000000) +
+				(double)(packet->ts_ns % 1000000000) * 1e-9);
+		py::object data = bytes_of(packet, most);
 		if (lazy) {
-			PyObject *made = scapy_packet_new(data.ptr(), time);
+			PyObject *made = scapy_packet_new(data.ptr(), time.ptr());
 			if (made != nullptr)
 				return py::reinterpret_steal<py::object>(made);
 			if (PyErr_Occurred())
@@ -114,5 +136,6 @@ void register_scapy_feed(py::module_ &m)
 		.def(py::init<py::object, bool>(), py::arg("ring"), py::arg("lazy"))
 		.def("pending", &Feed::pending)
 		.def("ready", &Feed::ready, py::arg("wait_ns") = 0)
-		.def("take", &Feed::take);
+		.def("take", &Feed::take)
+		.def("record", &Feed::record);
 }

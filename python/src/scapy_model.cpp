@@ -139,8 +139,8 @@ void register_scapy(py::module_ &top)
 		       PyObject_TypeCheck(packet.ptr(), scapy_model.packet) &&
 		       scapy_is_lazy(packet.ptr());
 	});
-	m.def("packet", [](const py::bytes &data, double time) -> py::object {
-		PyObject *packet = scapy_packet_new(data.ptr(), time);
+	m.def("packet", [](const py::bytes &data, const py::object &time) -> py::object {
+		PyObject *packet = scapy_packet_new(data.ptr(), time.ptr());
 		if (packet == nullptr && PyErr_Occurred())
 			throw py::error_already_set();
 		if (packet == nullptr)

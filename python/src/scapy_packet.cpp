@@ -253,7 +253,7 @@ int dissect(PyObject *root)
 
 } // namespace
 
-PyObject *scapy_packet_new(PyObject *data, double time)
+PyObject *scapy_packet_new(PyObject *data, PyObject *time)
 {
 	Walked walked;
 
@@ -268,14 +268,13 @@ PyObject *scapy_packet_new(PyObject *data, double time)
 	Py_INCREF(data);
 	pending->data = data;
 	pending->walked = walked;
-	PyObject *stamp = PyFloat_FromDouble(time);
-	PyObject *root = stamp != nullptr ? blank(ETHER) : nullptr;
+	PyObject *root = blank(ETHER);
 	if (root == nullptr) {
-		Py_XDECREF(stamp);
 		Py_DECREF(pending);
 		return nullptr;
 	}
-	scapy_slot(root, scapy_model.time) = stamp;
+	Py_INCREF(time);
+	scapy_slot(root, scapy_model.time) = time;
 	Py_INCREF(data);
 	scapy_slot(root, scapy_model.bytes) = data;
 	scapy_slot(root, scapy_model.mark) = (PyObject *)pending;

@@ -14,8 +14,9 @@
 
 /*
  * A new lazy packet of a frame, if it is a plain one and laziness is on. nullptr
- * without an error set: let scapy dissect it. data is a bytes object.
+ * without an error set: let scapy dissect it. data is a bytes object, time what
+ * the packet's time shall be.
  */
-PyObject *scapy_packet_new(PyObject *data, double time);
+PyObject *scapy_packet_new(PyObject *data, PyObject *time);
 
 #endif /* PFRING_PY_SCAPY_PACKET_H */

@@ -155,6 +155,40 @@ def test_a_view_says_so_when_its_packets_are_gone(trace_file: Path) -> None:
     assert len(kept) == 100
 
 
+def test_a_view_that_nobody_looked_at_is_counted_and_gone_all_the_same(trace_file: Path) -> None:
+    with pfring.open(trace_file) as ring:
+        views = ring.batches(64, copy=False)
+        first, second = next(views), next(views)
+        assert (len(first), len(second)) == (64, 64)
+        assert "gone" in repr(first)
+        assert "view" in repr(second)
+        with pytest.raises(pfring.Closed):
+            _ = first.ts_ns
+        kept = second.copy()
+    assert len(second) == 64
+    assert not second.is_view or "gone" in repr(second)
+    with pfring.open(trace_file) as ring:
+        assert list(kept) == ring.read(128)[64:]
+
+
+def test_packets_before_the_damage_come_before_its_error(trace_file: Path, tmp_path: Path) -> None:
+    whole = len(list(pfring.open(trace_file)))
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(trace_file.read_bytes()[:-3])
+    with pfring.open(cut) as ring:
+        batches, seen = ring.batches(100_000), 0
+        while seen < whole - 1:
+            seen += len(next(batches))
+        assert seen == whole - 1
+        with pytest.raises(pfring.Error, match="truncated"):
+            next(batches)
+        assert next(batches, None) is None
+    with pfring.open(cut) as ring:
+        assert len(next(ring.flows(100_000))) == whole - 1
+        with pytest.raises(pfring.Error, match="truncated"):
+            ring.read(1)
+
+
 def test_a_batch_kept_after_its_ring_closed_is_whole(trace: Trace, trace_file: Path) -> None:
     with pfring.open(trace_file) as ring:
         batch = next(ring.batches(50))
@@ -335,6 +369,21 @@ def test_talkers_count_like_a_dictionary(trace_file: Path) -> None:
     assert {row.address: row.bytes for row in talkers["src"].top(10_000, "bytes")} == dict(sizes)
     assert len(few) == 2
     assert sum(r.packets for r in few.top()) + few.others[0] == sum(wanted["src"].values())
+
+
+def test_values_are_counted_as_numpy_counts_them(trace_file: Path) -> None:
+    with pfring.open(trace_file) as ring:
+        for n, flows in enumerate(ring.flows(997)):
+            for name in ("proto", "tcp_flags", "dport", "eth_type", "vlan", "payload_len"):
+                column = flows.column(name)
+                counted = flows.count(name)
+                assert len(counted) == 1 << 8 * column.itemsize
+                assert (counted == np.bincount(column, minlength=len(counted))).all()
+            if n == 0:
+                with pytest.raises(ValueError, match="unique"):
+                    flows.count("src")
+                with pytest.raises(KeyError):
+                    flows.count("nothing")
 
 
 def test_protocols_count_every_packet_by_name(trace: Trace, trace_file: Path) -> None:
