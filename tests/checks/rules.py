@@ -30,8 +30,10 @@ OWN_HEADERS = {PurePath("python/src/ring.h")}
 # Python modules that cost much to import: nowhere at the top of a module but in these files.
 HEAVY = {
     "numpy": set[str](),
-    # These four are loaded by pfring.scapy.install() and by nothing else.
-    "scapy": {f"python/pfring/scapy/{x}.py" for x in ("backend", "model", "patch", "sockets")},
+    # These five are loaded by pfring.scapy.install() and by nothing else.
+    "scapy": {
+        f"python/pfring/scapy/{x}.py" for x in ("backend", "model", "offline", "patch", "sockets")
+    },
     "kubernetes": set[str](),
 }
 

@@ -20,7 +20,7 @@ import scapy.config
 from scapy.config import conf
 from scapy.error import log_runtime
 
-from . import model, options, patch, sockets
+from . import model, offline, options, patch, sockets
 
 
 @dataclass
@@ -50,6 +50,7 @@ def install(*, lazy: bool, buffer: int | None) -> None:
     else:
         patch.undo()
     options.lazy = lazy
+    offline.apply()
     if not state.installed:
         state.chooser = scapy.config._set_conf_sockets
         scapy.config._set_conf_sockets = _choose
@@ -64,6 +65,7 @@ def uninstall() -> None:
     scapy.config._set_conf_sockets = state.chooser
     state.installed = False
     options.lazy = False
+    offline.undo()
     patch.undo()
     state.chooser()
 

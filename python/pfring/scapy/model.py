@@ -85,7 +85,9 @@ FILLED = [
     "post_transforms",
 ]  # fmt: skip
 NEVER_SET = {"_pkt", "_answered", "time", "payload"}
-CHEAP = frozenset(("time", "sent_time", "direction", "sniffed_on", "comments"))
+CHEAP = frozenset(
+    "time sent_time direction sniffed_on wirelen comment comments process_information".split()
+)
 
 
 class Unsupported(Exception):

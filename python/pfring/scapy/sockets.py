@@ -34,6 +34,7 @@ from pfring import Error, Ring
 from pfring._core import scapy as _core
 
 from . import model, options
+from .offline import dissected
 
 # Room for a burst of 100,000 small packets, at 128 bytes each, while others wait behind it.
 RING_BYTES = 32 << 20
@@ -180,15 +181,7 @@ class RingSocket(SuperSocket):
     def _dissected(self, data: bytes, when: float) -> Packet | None:
         if not data:
             return None
-        try:
-            packet: Packet = self.LL(data)
-        except Exception:
-            if conf.debug_dissector:
-                from scapy.sendrecv import debug
-
-                debug.crashed_on = (self.LL, data)
-                raise
-            packet = conf.raw_layer(data)
+        packet = dissected(self.LL, data)
         packet.time = when
         return packet
 
