@@ -39,6 +39,8 @@ dltoff = {
     DLT_FDDI: 21, DLT_PFLOG: 48, DLT_PFSYNC: 4, DLT_LOOP: 4, DLT_RAW: 0, DLT_LINUX_SLL: 16,
 }  # fmt: skip
 
+# Files have numbers of their own for some link types.
+_DLT = {100: 11, 101: DLT_RAW}
 _BATCH = 256
 _DIRECTIONS = {PCAP_D_INOUT: "inout", PCAP_D_IN: "in", PCAP_D_OUT: "out"}
 
@@ -99,11 +101,12 @@ class pcap:  # noqa: N801 - pypcap's name
             latency=timeout_ms / 1000 if timeout_ms and not immediate else None,
         )
         self._timeout = timeout_ms / 1000 if timeout_ms else None
-        self._snaplen = snaplen
+        # Of a file, what its header says.
+        self._snaplen = self._ring.snaplen if self._live else self._ring.details().snaplen
         self._packets = iter(self._ring)
 
     name = property(lambda self: self._name, doc="Network interface or capture file.")
-    snaplen = property(lambda self: self._ring.snaplen, doc="Bytes kept of each packet.")
+    snaplen = property(lambda self: self._snaplen, doc="Bytes kept of each packet.")
     filter = property(lambda self: self._filter, doc="The filter that was set last.")
     fd = property(lambda self: self.fileno(), doc="A descriptor for select().")
     precision = property(lambda self: PCAP_TSTAMP_PRECISION_NANO, doc="Of the time stamps.")
@@ -138,9 +141,7 @@ class pcap:  # noqa: N801 - pypcap's name
 
     def setnonblock(self, nonblock: bool = True) -> None:
         """Have dispatch() and readpkts() return at once when there is nothing."""
-        if not self._live:
-            self._fail("Savefiles cannot be put into non-blocking mode")
-        self._nonblock = bool(nonblock)
+        self._nonblock = bool(nonblock) and self._live
 
     def getnonblock(self) -> bool:
         """Tell what setnonblock() set."""
@@ -148,7 +149,7 @@ class pcap:  # noqa: N801 - pypcap's name
 
     def datalink(self) -> int:
         """Return the link type, one of the DLT_ numbers."""
-        return self._ring.linktype
+        return _DLT.get(self._ring.linktype, self._ring.linktype)
 
     def readpkts(self) -> list[tuple[float, bytes]]:
         """Return the packets of one batch as (time stamp, bytes)."""
