@@ -5,7 +5,8 @@
  * Called when a program is built. What the program finds in a packet lies on
  * its stack, where the words of the classic filter are not needed any more:
  *
- *      -80   struct pfri_flow_key, the ends in order as make_key() puts them
+ *      -80   the key of the flow, the ends in order as make_key() puts them: struct
+ *            pfri_flow_key, with IPv4 struct pfri_flow_key4 in its place
  *      -158  the frame from its first byte on, a tag inside taken out: so the
  *            network header is at -144, aligned as the verifier wants it
  *      -176  what wildcard rules ask for and the key does not have as it is
@@ -23,11 +24,13 @@
 #define FP BPF_REG_10
 
 #define HEAD (-158)
-#define HEAD_MOST 74 /* Ethernet, IPv6, TCP */
+#define HEAD_V4 54   /* Ethernet, IPv4, TCP: shorter than any frame that a wire lets through */
+#define HEAD_MOST 74 /* the same with IPv6 */
 #define TYPE_AT (HEAD + 12)
 #define L3 (HEAD + ETH_HLEN)
 #define KEY (-80)
 #define KEY_FIELD(f) (KEY + (int)offsetof(struct pfri_flow_key, f))
+#define KEY4_FIELD(f) (KEY + (int)offsetof(struct pfri_flow_key4, f))
 #define SPORT (-164)
 #define DPORT (-162)
 #define TCP_FLAGS (-166)
@@ -77,22 +80,56 @@ static void copy_bytes(struct decider *t, int32_t from, int to)
 	leave(t, t->undecided, ebpf_jump_if_imm(t->e, BPF_JNE, BPF_REG_0, 0));
 }
 
-/* The frame's beginning. Shorter frames first get zeros, or the verifier asks what lies there. */
+static void clear(struct pfri_ebpf *e, int from, int to)
+{
+	for (int at = from; at < to; at += 8)
+		ebpf_store_imm(e, BPF_DW, FP, at, 0);
+}
+
+/*
+ * The frame's beginning, or zeros behind the end of what is there: where a
+ * copy's length is no constant, the verifier wants to know what lies there before.
+ * Small frames are copied as far as IPv4 needs them; ipv6() takes the rest.
+ */
 static void load_head(struct decider *t)
 {
 	struct pfri_ebpf *e = t->e;
-	unsigned longer, ready;
+	unsigned all, usual, done[2];
 
 	ebpf_load(e, BPF_W, BPF_REG_4, CTX, SKB(len));
-	longer = ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_4, HEAD_MOST);
+	all = ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_4, HEAD_MOST);
+	clear(e, HEAD + HEAD_V4, HEAD + HEAD_MOST);
+	usual = ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_4, HEAD_V4);
 	leave(t, t->undecided, ebpf_jump_if_imm(e, BPF_JLT, BPF_REG_4, ETH_HLEN));
-	for (int at = HEAD - 2; at < HEAD + HEAD_MOST; at += 8)
-		ebpf_store_imm(e, BPF_DW, FP, at, 0);
-	ready = ebpf_jump(e);
-	ebpf_land(e, longer);
-	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_4, HEAD_MOST);
-	ebpf_land(e, ready);
+	clear(e, HEAD - 2, HEAD + HEAD_V4);
 	copy_bytes(t, 0, HEAD);
+	done[0] = ebpf_jump(e);
+	ebpf_land(e, usual);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_4, HEAD_V4);
+	copy_bytes(t, 0, HEAD);
+	done[1] = ebpf_jump(e);
+	ebpf_land(e, all);
+	ebpf_alu64_imm(e, BPF_MOV, BPF_REG_4, HEAD_MOST);
+	copy_bytes(t, 0, HEAD);
+	ebpf_land(e, done[0]);
+	ebpf_land(e, done[1]);
+}
+
+/* What load_head() left out of a frame without a tag inside. */
+static void load_rest(struct decider *t)
+{
+	struct pfri_ebpf *e = t->e;
+	unsigned tagged, none, more;
+
+	tagged = ebpf_jump_if_imm(e, BPF_JNE, SAVED, ETH_HLEN);
+	ebpf_load(e, BPF_W, BPF_REG_4, CTX, SKB(len));
+	ebpf_alu64_imm(e, BPF_SUB, BPF_REG_4, HEAD_V4);
+	none = ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_4, 0);
+	more = ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_4, HEAD_MOST - HEAD_V4);
+	copy_bytes(t, HEAD_V4, HEAD + HEAD_V4);
+	ebpf_land(e, tagged);
+	ebpf_land(e, none);
+	ebpf_land(e, more);
 }
 
 /* KEY.vlan = the stripped tag's number; what strips other tags than these is unknown here. */
@@ -138,9 +175,8 @@ static void ethernet(struct decider *t)
 	struct pfri_ebpf *e = t->e;
 	unsigned outer, fits;
 
-	for (int at = DST4; at < SPORT + 4; at += 8)
-		ebpf_store_imm(e, BPF_DW, FP, at, 0);
-	ebpf_store_imm(e, BPF_DW, FP, KEY_FIELD(port), 0); /* to the end of the key */
+	clear(e, DST4, DPORT + 2);
+	clear(e, KEY_FIELD(port), KEY + (int)sizeof(struct pfri_flow_key));
 	load_head(t);
 	stripped_tag(t);
 	ebpf_alu64_imm(e, BPF_MOV, SAVED, ETH_HLEN);
@@ -249,6 +285,7 @@ static void ipv6(struct decider *t)
 	struct pfri_ebpf *e = t->e;
 	unsigned unknown;
 
+	load_rest(t);
 	network(t, 40, 0x60, 0xf0);
 	ebpf_load(e, BPF_B, BPF_REG_4, FP, L3 + 6);
 	for (int i = 0; i < 5; i++)
@@ -277,47 +314,61 @@ static void order(struct decider *t, uint8_t size, int from, int to, struct pfri
 static void move(struct pfri_ebpf *e, uint8_t size, int to, int from)
 {
 	ebpf_load(e, size, BPF_REG_1, FP, from);
-	ebpf_store(e, size == BPF_W ? BPF_DW : size, FP, to, BPF_REG_1);
+	ebpf_store(e, size, FP, to, BPF_REG_1);
+}
+
+static void store_ends4(struct pfri_ebpf *e, bool swap)
+{
+	for (int end = 0; end < 2; end++) {
+		move(e, BPF_W, KEY4_FIELD(addr) + 4 * end, (end == swap) ? SRC4 : DST4);
+		move(e, BPF_H, KEY4_FIELD(port) + 2 * end, (end == swap) ? SPORT : DPORT);
+	}
+}
+
+static void store_ends6(struct pfri_ebpf *e, bool swap)
+{
+	for (int end = 0; end < 2; end++) {
+		const int from = L3 + (end == swap ? 8 : 24), to = KEY_FIELD(addr) + 16 * end;
+
+		move(e, BPF_DW, to, from);
+		move(e, BPF_DW, to + 8, from + 8);
+		move(e, BPF_H, KEY_FIELD(port) + 2 * end, end == swap ? SPORT : DPORT);
+	}
 }
 
 /* The key of the flow: numbers compared and stored as make_key() in rule_flows.c does. */
 static void make_key(struct decider *t, bool v6)
 {
-	const int src = v6 ? L3 + 8 : SRC4, dst = v6 ? L3 + 24 : DST4;
-	const uint8_t size = v6 ? BPF_DW : BPF_W;
 	struct pfri_jumps keep = {0}, swap = {0};
 	struct pfri_ebpf *e = t->e;
-	unsigned done = 0;
+	unsigned done;
 
-	order(t, size, src, dst, &keep, &swap);
-	if (v6)
-		order(t, size, src + 8, dst + 8, &keep, &swap);
-	order(t, BPF_H, SPORT, DPORT, &keep, &swap);
-	for (int swapped = 0; swapped < 2; swapped++) {
-		pfri_land_all(e, swapped ? &swap : &keep);
-		for (int end = 0; end < 2; end++) {
-			const int from = end == swapped ? src : dst;
-			const int to = KEY_FIELD(addr) + 16 * end;
-
-			move(e, size, to, from);
-			if (v6)
-				move(e, size, to + 8, from + 8);
-			else
-				ebpf_store_imm(e, BPF_DW, FP, to + 8, 0);
-			move(e, BPF_H, KEY_FIELD(port) + 2 * end, end == swapped ? SPORT : DPORT);
-		}
-		if (!swapped)
-			done = ebpf_jump(e);
+	if (v6) {
+		order(t, BPF_DW, L3 + 8, L3 + 24, &keep, &swap);
+		order(t, BPF_DW, L3 + 16, L3 + 32, &keep, &swap);
+	} else {
+		order(t, BPF_W, SRC4, DST4, &keep, &swap);
 	}
+	order(t, BPF_H, SPORT, DPORT, &keep, &swap);
+	pfri_land_all(e, &keep);
+	(v6 ? store_ends6 : store_ends4)(e, false);
+	done = ebpf_jump(e);
+	pfri_land_all(e, &swap);
+	(v6 ? store_ends6 : store_ends4)(e, true);
 	ebpf_land(e, done);
+	if (v6)
+		return;
+	move(e, BPF_H, KEY4_FIELD(vlan), KEY_FIELD(vlan));
+	move(e, BPF_B, KEY4_FIELD(proto), KEY_FIELD(proto));
+	ebpf_store_imm(e, BPF_B, FP, KEY4_FIELD(zero), 0);
 }
 
 /* The hash rule of the key, if there is one. R3 = its slot. */
-static void look_up(struct decider *t)
+static void look_up(struct decider *t, bool v6)
 {
 	struct pfri_ebpf *e = t->e;
 
-	ebpf_map(e, BPF_REG_1, t->d->flows_fd);
+	ebpf_map(e, BPF_REG_1, t->d->flows_fd[v6]);
 	address(e, BPF_REG_2, KEY);
 	ebpf_call(e, BPF_FUNC_map_lookup_elem);
 	leave(t, &t->wild, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
@@ -485,14 +536,14 @@ void pfri_decide_emit(struct pfri_ebpf *e, const struct pfri_decider *d, struct 
 
 	load_policy(&t);
 	leave(&t, t.undecided, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_1, PFRI_UNDECIDED));
-	if (d->flows_fd >= 0 || d->n || d->more) {
+	if (d->flows_fd[0] || d->n || d->more) {
 		ethernet(&t);
 		for (int v6 = 0; v6 < 2; v6++) {
 			pfri_land_all(e, v6 ? &t.v6 : &t.v4);
 			(v6 ? ipv6 : ipv4)(&t);
-			if (d->flows_fd >= 0) {
+			if (d->flows_fd[v6]) {
 				make_key(&t, v6);
-				look_up(&t);
+				look_up(&t, v6);
 			} else {
 				leave(&t, &t.wild, ebpf_jump(e));
 			}

@@ -31,7 +31,15 @@ static inline enum pfri_decision pfri_decision_of(rule_action_behaviour action)
 	}
 }
 
-/* In the table of hash rules, by struct pfri_flow_key. */
+/* An IPv4 flow: struct pfri_flow_key without the zeros. Less to hash and to compare. */
+struct pfri_flow_key4 {
+	uint32_t addr[2];
+	uint16_t port[2];
+	uint16_t vlan;
+	uint8_t proto, zero;
+};
+
+/* In the tables of hash rules, by struct pfri_flow_key4 and, IPv6, struct pfri_flow_key. */
 struct pfri_decider_flow {
 	uint32_t slot;
 	uint32_t decision; /* enum pfri_decision */
@@ -47,7 +55,7 @@ struct pfri_decider_state {
 struct pfri_decider {
 	int slots_fd;		      /* array of one element: the state, then slots */
 	uint32_t slots;		      /* how many */
-	int flows_fd;		      /* table of hash rules, or -1 */
+	int flows_fd[2];	      /* tables of hash rules, IPv4's and IPv6's; 0: none */
 	const struct pfri_wild *wild; /* n of them, in order */
 	uint32_t n;
 	bool numbered;	 /* they have their slots; else those from 1 on will be theirs */

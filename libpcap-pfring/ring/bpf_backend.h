@@ -20,7 +20,7 @@ struct pfri_flow_rule;
 
 /* What the program evaluates rules with. Descriptors are never 0: none. */
 struct pfri_rule_maps {
-	int flows_fd; /* struct pfri_flow_key to struct pfri_decider_flow; 0: no hash rules */
+	int flows_fd[2];      /* hash rules of IPv4 and of IPv6 (bpf/decide.h); 0: there are none */
 	u_int32_t flows_room; /* how many it takes */
 	int slots_fd;	      /* array of one element: struct pfri_decider_state, slots */
 	u_int32_t slots;

@@ -47,8 +47,9 @@ static void maps_close(struct pfri_rule_maps *m)
 		munmap(m->mem, m->bytes);
 	if (m->slots_fd > 0)
 		close(m->slots_fd);
-	if (m->flows_fd > 0)
-		close(m->flows_fd);
+	for (int v6 = 0; v6 < 2; v6++)
+		if (m->flows_fd[v6] > 0)
+			close(m->flows_fd[v6]);
 	*m = (struct pfri_rule_maps){0};
 }
 
@@ -77,7 +78,7 @@ static enum pfri_decision policy_of(const struct pfri_ring *r)
 static bool flows_known(const struct pfri_ring *r, const struct pfri_bpf_rules *k)
 {
 	return k->now.mem &&
-	       (k->now.flows_fd > 0 ? k->mapped == r->rules->flows.n : r->rules->flows.n == 0);
+	       (k->now.flows_fd[0] ? k->mapped == r->rules->flows.n : r->rules->flows.n == 0);
 }
 
 static bool wild_known(const struct pfri_ring *r, const struct pfri_bpf_rules *k)
@@ -87,12 +88,34 @@ static bool wild_known(const struct pfri_ring *r, const struct pfri_bpf_rules *k
 	return more == k->more && (more || k->changes == r->rules->changes);
 }
 
-static int put(int fd, const struct pfri_flow_rule *f, u_int32_t slot)
+static struct pfri_flow_key4 short_key(const struct pfri_flow_key *k)
+{
+	return (struct pfri_flow_key4){
+		.addr = {(u_int32_t)k->addr[0][0], (u_int32_t)k->addr[1][0]},
+		.port = {k->port[0], k->port[1]},
+		.vlan = k->vlan,
+		.proto = k->proto,
+	};
+}
+
+static int put(const struct pfri_rule_maps *m, const struct pfri_flow_rule *f, u_int32_t slot)
 {
 	const struct pfri_decider_flow value = {
 		.slot = slot, .decision = pfri_decision_of((rule_action_behaviour)f->action)};
+	const struct pfri_flow_key4 key4 = short_key(&f->key);
 
-	return pfri_bpf_update(fd, &f->key, &value);
+	return f->key.version == 6 ? pfri_bpf_update(m->flows_fd[1], &f->key, &value)
+				   : pfri_bpf_update(m->flows_fd[0], &key4, &value);
+}
+
+static void take_out(const struct pfri_rule_maps *m, const struct pfri_flow_rule *f)
+{
+	const struct pfri_flow_key4 key4 = short_key(&f->key);
+
+	if (f->key.version == 6)
+		pfri_bpf_delete(m->flows_fd[1], &f->key);
+	else
+		pfri_bpf_delete(m->flows_fd[0], &key4);
 }
 
 /* How many wildcard rules the program has. */
@@ -112,7 +135,7 @@ static int fill(const struct pfri_rules *t, const struct pfri_rule_maps *m)
 
 	for (u_int32_t i = 0; i < t->flows.room && !rc; i++)
 		if (t->flows.slot[i].used)
-			rc = put(m->flows_fd, &t->flows.slot[i], ++slot);
+			rc = put(m, &t->flows.slot[i], ++slot);
 	return rc;
 }
 
@@ -122,10 +145,16 @@ static int make_flows(const struct pfri_rules *t, struct pfri_rule_maps *m)
 		m->flows_room = m->flows_room ? m->flows_room * GROWTH : FIRST_ROOM;
 	if (!m->flows_room)
 		return 0;
-	m->flows_fd = pfri_bpf_map(BPF_MAP_TYPE_HASH, sizeof(struct pfri_flow_key),
-				   sizeof(struct pfri_decider_flow), m->flows_room,
-				   BPF_F_NO_PREALLOC, "pfring_flows");
-	return m->flows_fd < 0 ? m->flows_fd : 0;
+	for (int v6 = 0; v6 < 2; v6++) {
+		m->flows_fd[v6] = pfri_bpf_map(
+			BPF_MAP_TYPE_HASH,
+			v6 ? sizeof(struct pfri_flow_key) : sizeof(struct pfri_flow_key4),
+			sizeof(struct pfri_decider_flow), m->flows_room, BPF_F_NO_PREALLOC,
+			v6 ? "pfring_flows6" : "pfring_flows4");
+		if (m->flows_fd[v6] < 0)
+			return m->flows_fd[v6];
+	}
+	return 0;
 }
 
 /* New maps with all hash rules in them, and room for more. */
@@ -219,7 +248,7 @@ bool pfri_bpf_rules_stage(struct pfri_ring *r, struct pfri_decider *d)
 	*d = (struct pfri_decider){
 		.slots_fd = m->slots_fd,
 		.slots = m->slots,
-		.flows_fd = m->flows_fd ? m->flows_fd : -1,
+		.flows_fd = {m->flows_fd[0], m->flows_fd[1]},
 		.wild = t->wild,
 		.n = wild_taken(t),
 		.numbered = m == &k->now,
@@ -350,17 +379,17 @@ void pfri_bpf_rules_flow(struct pfri_ring *r, struct pfri_flow_rule *f, bool add
 	struct pfri_bpf_rules *k = &pfri_bpf_of(r)->rules;
 	struct pfri_rules *t = r->rules;
 
-	if (k->now.flows_fd <= 0 || k->mapped != t->flows.n - added)
+	if (!k->now.flows_fd[0] || k->mapped != t->flows.n - added)
 		return; /* it is not the library's table any more: made anew when it is needed */
 	if (!added) {
-		pfri_bpf_delete(k->now.flows_fd, &f->key);
+		take_out(&k->now, f);
 		k->mapped--;
 		return;
 	}
 	if (k->mapped >= k->now.flows_room)
 		return;
 	f->slot = pfri_slot_take(&t->slots);
-	if (f->slot && put(k->now.flows_fd, f, f->slot) == 0)
+	if (f->slot && put(&k->now, f, f->slot) == 0)
 		k->mapped++;
 }
 

@@ -291,6 +291,10 @@ def _random_fields(rng: random.Random, rule: Rule, p: Packet, if_index: int) -> 
         else:
             rule.inner_dst = p.inner_dst if near else rng.choice(hosts)
             rule.inner_dst_mask = _mask(rng, rule.inner_dst)
+    if rule.eth_type == IPV6:
+        # The words of an IPv4 address are an IPv6 one then (docs/filters.md): not what is meant.
+        rule.src = rule.src if len(rule.src) == 16 else ANY
+        rule.dst = rule.dst if len(rule.dst) == 16 else ANY
 
 
 def random_setup(
