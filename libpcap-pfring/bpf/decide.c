@@ -9,7 +9,7 @@
  *            pfri_flow_key, with IPv4 struct pfri_flow_key4 in its place
  *      -158  the frame from its first byte on, a tag inside taken out: so the
  *            network header is at -144, aligned as the verifier wants it
- *      -176  what wildcard rules ask for and the key does not have as it is
+ *      -180  what wildcard rules ask for and the key does not have as it is
  *
  * A header is decided on here only if parse.c finds the same in it; padding,
  * lengths that lie and fragments included. Everything else is undecided.
@@ -37,6 +37,7 @@
 #define ETH_TYPE (-168)
 #define SRC4 (-172) /* host byte order */
 #define DST4 (-176)
+#define MATCHED (-180) /* slot of the rule that matched */
 
 #define SKB(f) ((int)offsetof(struct __sk_buff, f))
 #define QINQ_OLD 0x9100
@@ -363,7 +364,7 @@ static void make_key(struct decider *t, bool v6)
 	ebpf_store_imm(e, BPF_B, FP, KEY4_FIELD(zero), 0);
 }
 
-/* The hash rule of the key, if there is one. R3 = its slot. */
+/* The hash rule of the key, if there is one. MATCHED = its slot. */
 static void look_up(struct decider *t, bool v6)
 {
 	struct pfri_ebpf *e = t->e;
@@ -372,7 +373,8 @@ static void look_up(struct decider *t, bool v6)
 	address(e, BPF_REG_2, KEY);
 	ebpf_call(e, BPF_FUNC_map_lookup_elem);
 	leave(t, &t->wild, ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_0, 0));
-	ebpf_load(e, BPF_W, BPF_REG_3, BPF_REG_0, offsetof(struct pfri_decider_flow, slot));
+	ebpf_load(e, BPF_W, BPF_REG_1, BPF_REG_0, offsetof(struct pfri_decider_flow, slot));
+	ebpf_store(e, BPF_W, FP, MATCHED, BPF_REG_1);
 	ebpf_load(e, BPF_W, BPF_REG_1, BPF_REG_0, offsetof(struct pfri_decider_flow, decision));
 	leave(t, &t->count[0], ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_1, PFRI_FORWARD));
 	leave(t, &t->count[1], ebpf_jump_if_imm(e, BPF_JEQ, BPF_REG_1, PFRI_REFUSE));
@@ -500,18 +502,23 @@ static bool wildcard(struct decider *t, const struct pfri_wild *w, uint32_t slot
 	    w->rule.balance_pool) {
 		leave(t, t->undecided, ebpf_jump(e));
 	} else {
-		ebpf_alu64_imm(e, BPF_MOV, BPF_REG_3, (int32_t)slot);
+		ebpf_store_imm(e, BPF_W, FP, MATCHED, slot);
 		leave(t, &t->count[decision == PFRI_REFUSE], ebpf_jump(e));
 	}
 	pfri_land_all(e, &no);
 	return no.n;
 }
 
-/* Counts a match in the slot whose number is in R3. */
+/*
+ * Counts a match in the slot whose number is in MATCHED: through memory, because
+ * without CAP_PERFMON the verifier wants an offset to be as unknown on one way here as
+ * on every other.
+ */
 static void count(struct decider *t)
 {
 	struct pfri_ebpf *e = t->e;
 
+	ebpf_load(e, BPF_W, BPF_REG_3, FP, MATCHED);
 	leave(t, t->undecided, ebpf_jump_if_imm(e, BPF_JGE, BPF_REG_3, (int32_t)t->d->slots));
 	ebpf_alu64_imm(e, BPF_MUL, BPF_REG_3, sizeof(struct pfri_rule_slot));
 	ebpf_map_value(e, SAVED, t->d->slots_fd, sizeof(struct pfri_decider_state));
