@@ -16,6 +16,11 @@
 #ifndef PFRING_H
 #define PFRING_H
 
+/* u_int, u_char, IFNAMSIZ: with -std=c99 the C library would leave them out. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE
+#endif
+
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>

@@ -48,6 +48,25 @@ int main(int argc, char *argv[])
 }
 """
 
+# The guide's chapter 9.5: a rule for SIP's INVITE.
+RULE = """
+int invite(pfring *ring)
+{
+	filtering_rule rule;
+	struct sip_filter *filter = (struct sip_filter *)rule.extended_fields.filter_plugin_data;
+
+	memset(&rule, 0, sizeof(rule));
+	rule.rule_id = 5;
+	rule.plugin_action.plugin_id = SIP_PLUGIN_ID;
+	rule.extended_fields.filter_plugin_id = SIP_PLUGIN_ID;
+	filter->method = method_invite;
+	filter->caller[0] = '\\0'; /* Any caller */
+	filter->called[0] = '\\0'; /* Any called */
+	filter->call_id[0] = '\\0'; /* Any call-id */
+	return pfring_add_filtering_rule(ring, &rule);
+}
+"""
+
 
 def run(*command: str | Path, **env: str) -> str:
     done = subprocess.run(
@@ -64,9 +83,24 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def flags(prefix: Path, *what: str) -> list[str]:
-    pc = next(prefix.rglob("libpfring.pc")).parent
-    return run("pkg-config", *what, "libpfring", PKG_CONFIG_PATH=str(pc)).split()
+def flags(prefix: Path, *what: str, name: str = "libpfring") -> list[str]:
+    pc = next(prefix.rglob(f"{name}.pc")).parent
+    return run("pkg-config", *what, name, PKG_CONFIG_PATH=str(pc)).split()
+
+
+def test_pkg_config_knows_both_names(prefix: Path) -> None:
+    both = ("--cflags", "--libs")
+    assert flags(prefix, *both, name="pfring") == flags(prefix, *both)
+
+
+@pytest.mark.parametrize("standard", ["c99", "c11", "gnu17", "c++17"])
+def test_the_headers_need_no_feature_macro(standard: str, prefix: Path, tmp_path: Path) -> None:
+    plus = standard.startswith("c++")
+    source = tmp_path / ("program.cpp" if plus else "program.c")
+    header = "pfring.hpp" if plus else "pfring.h"
+    source.write_text(f"#include <{header}>\n#include <linux/pf_ring_plugins.h>\n{RULE}")
+    strict = [f"-std={standard}", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+    run("c++" if plus else "cc", *strict, "-fsyntax-only", *flags(prefix, "--cflags"), source)
 
 
 @pytest.mark.parametrize("linking", ["shared", "static"])
