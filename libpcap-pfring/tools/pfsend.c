@@ -151,6 +151,11 @@ static void print(pfring *ring, struct tool_count *c, struct tool_clock *clock, 
 	c->last_bytes = c->bytes;
 }
 
+static bool at_a_rate(void)
+{
+	return opt.pps > 0 || opt.gbps > 0 || opt.timing;
+}
+
 /* When the frame after those already sent is due, in nanoseconds since the start. */
 static double due(const struct frames *f, const struct tool_count *c)
 {
@@ -189,13 +194,14 @@ static bool wait_due(const struct frames *f, const struct tool_count *c,
 static u_int how_many(const struct frames *f, const struct tool_count *c, u_int at, u_int64_t begun)
 {
 	u_int most = opt.batch, n = 1;
-	double now = (double)(tool_now() - begun);
 	struct tool_count then = *c;
+	double now;
 
 	if (opt.count && opt.count - c->packets < most)
 		most = (u_int)(opt.count - c->packets);
-	if (opt.pps <= 0 && opt.gbps <= 0 && !opt.timing)
+	if (!at_a_rate())
 		return most;
+	now = (double)(tool_now() - begun);
 	for (; n < most; n++) {
 		then.packets++;
 		then.bytes += f->frame[at + n - 1].iov_len;
@@ -215,7 +221,7 @@ static int send_frames(pfring *ring, const struct frames *f, struct tool_count *
 	while (!tool_stopped && (!opt.count || count->packets < opt.count)) {
 		if (tool_clock_due(clock, &ms) && !opt.quiet)
 			print(ring, count, clock, ms);
-		if (!wait_due(f, count, clock))
+		if (at_a_rate() && !wait_due(f, count, clock))
 			continue;
 		rc = pfring_send_batch(ring, f->frame + at, how_many(f, count, at, clock->start));
 		if (rc == -ENOBUFS || rc == -EAGAIN || rc == -EINTR) {
