@@ -60,15 +60,44 @@ static struct sk_buff *copy_for(struct net_device *dev, struct sk_buff *skb, boo
 	if (copy->ip_summed == CHECKSUM_COMPLETE)
 		copy->ip_summed = CHECKSUM_NONE;
 	skb_scrub_packet(copy, true);
-	skb_shinfo(copy)->tskey = cookie;
 	return copy;
 }
 
-static void transmit(struct pfr_ring *ring, struct sk_buff *skb)
+/* A frame that its device cannot take whole, in pieces: the core, which would cut it, loses the
+ * mark. */
+static struct sk_buff *cut(struct sk_buff *skb)
 {
-	int rc = dev_queue_xmit(skb);
+	netdev_features_t features = netif_skb_features(skb);
+	struct sk_buff *pieces;
 
-	if (rc == NET_XMIT_SUCCESS || rc == NET_XMIT_CN)
+	if (!netif_needs_gso(skb, features))
+		return skb;
+	pieces = skb_gso_segment(skb, features);
+	if (!pieces)
+		return skb;
+	if (IS_ERR(pieces)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	consume_skb(skb);
+	return pieces;
+}
+
+static void transmit(struct pfr_ring *ring, struct sk_buff *whole)
+{
+	struct sk_buff *pieces = cut(whole), *skb, *next;
+	bool sent = pieces;
+
+	skb_list_walk_safe(pieces, skb, next)
+	{
+		int rc;
+
+		skb_mark_not_on_list(skb);
+		skb_shinfo(skb)->tskey = cookie;
+		rc = dev_queue_xmit(skb);
+		sent &= rc == NET_XMIT_SUCCESS || rc == NET_XMIT_CN;
+	}
+	if (sent)
 		this_cpu_inc(ring->counters->reflected);
 	else
 		this_cpu_inc(ring->counters->reflect_errors);

@@ -11,7 +11,13 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/netdevice.h>
 #include <linux/skbuff.h>
+
+/* 6.5: skb_gso_segment() has moved there. */
+#ifdef PFR_HAVE_GSO_HEADER
+#include <net/gso.h>
+#endif
 
 /* 6.19: proto_ops.bind() takes an address of unknown size. */
 #ifdef PFR_HAVE_SOCKADDR_UNSIZED

@@ -6,12 +6,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from subprocess import CalledProcessError
 
-from frames import ether, numbered, tcp4, udp4
+import pytest
+from frames import ether, ipv4, numbered, ports, tcp4, udp4
 from pfsock import ETH_P_ALL, RX_ONLY, TX_ONLY, Ring, Stats, ip, pair, refused
 from rulebook import (
     BOUNCE,
@@ -31,6 +34,7 @@ from rulebook import (
 )
 
 A, B = ("192.0.2.1", 1000), ("192.0.2.2", 53)
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
 FRAMES = [udp4(A, B), tcp4(B, A), numbered(7, 1514), ether(0x88B5, bytes(60), tags=((0x8100, 9),))]
 
 
@@ -165,6 +169,36 @@ def test_loops_are_refused() -> None:
             add(three, Rule(1, REFLECT, reflector=v1))
             assert refused(errno.ELOOP, three.bind, v1)
             three.bind(w1)
+
+
+def send_large(device: str, size: int, payload: bytes) -> bytes:
+    """Send a TCP frame of many segments of size as one; its headers."""
+    frame = ether(0x0800, ipv4(A[0], B[0], 6, ports(6, A[1], B[1], payload)))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        sock.bind((device, 0))
+        # struct virtio_net_hdr: checksum to be filled in, TCP over IPv4, headers, where it is
+        sock.send(struct.pack("<BBHHHH", 1, 1, 54, size, 34, 16) + frame)
+    return frame[:54]
+
+
+@pytest.mark.parametrize(("offload", "frames"), [("on", 1), ("off", 4)])
+def test_large_frame_is_not_reflected_again_even_if_it_was_cut(offload: str, frames: int) -> None:
+    payload = bytes(range(250)) * 16
+    with (
+        two_pairs() as (v0, v1, w0, w1),
+        Ring(v1, direction=RX_ONLY) as one,
+        Ring(w1, direction=RX_ONLY, caplen=8192) as two,
+    ):
+        add(one, Rule(1, REFLECT, reflector=w0))
+        add(two, Rule(1, REFLECT_ON, reflector=v0))
+        subprocess.run(["ethtool", "-K", w0, "gso", offload, "tso", offload], check=True)
+        head = send_large(v0, 1000, payload)
+        assert wait(two, lambda s: s.reflect_errors == frames).reflected == 0
+        got = [r.data for r in two.collect(frames)]
+        assert b"".join(frame[54:] for frame in got) == payload
+        assert all(frame[:14] == head[:14] for frame in got)
+        assert one.stats().reflected == 1
 
 
 def test_rings_that_reflect_what_they_send_to_each_other_end_it() -> None:
