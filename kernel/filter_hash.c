@@ -10,6 +10,7 @@
  */
 #include <linux/if_vlan.h>
 #include <linux/jhash.h>
+#include <linux/sched/mm.h>
 
 #include "pfr.h"
 
@@ -159,6 +160,12 @@ bool pfr_flow_remove(struct pfr_rules *rules, struct pfr_flow *flow)
 	return true;
 }
 
+/*
+ * Of rules that packets add. The ring's owner pays for them, who is rarely the current task; NOWAIT
+ * because an atomic allocation would be granted beyond the limit of the owner's memory cgroup.
+ */
+#define PFR_GFP_LEARN (GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT)
+
 /* Packet path: what follows of this flow is forwarded. */
 static void flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct pfr_digest *d)
 {
@@ -169,8 +176,7 @@ static void flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const str
 	key_packet(d, &key);
 	if (!key.version || pfr_flow_find(rules, &key))
 		return;
-	flow = pfr_flow_create(&key, forward_packet_and_stop_rule_evaluation,
-			       GFP_ATOMIC | __GFP_NOWARN);
+	flow = pfr_flow_create(&key, forward_packet_and_stop_rule_evaluation, PFR_GFP_LEARN);
 	if (flow)
 		err = pfr_flow_insert(rules, flow);
 	if (!err)
@@ -191,9 +197,9 @@ static void flow_learn_req(struct pfr_ring *ring, struct pfr_rules *rules,
 	pfr_flow_key_ref(&req->ref, &key);
 	if (pfr_flow_find(rules, &key))
 		return;
-	flow = pfr_flow_create(&key, req->action, GFP_ATOMIC | __GFP_NOWARN);
+	flow = pfr_flow_create(&key, req->action, PFR_GFP_LEARN);
 	if (flow)
-		err = pfr_plugin_attach(ring, &flow->rule, req, GFP_ATOMIC | __GFP_NOWARN);
+		err = pfr_plugin_attach(ring, &flow->rule, req, PFR_GFP_LEARN);
 	if (!err)
 		err = pfr_flow_insert(rules, flow);
 	if (!err)
@@ -230,6 +236,7 @@ void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_
 {
 	struct pfr_rule_req req pfr_uninitialized;
 	int named = rule->use ? pfr_plugin_flow(rule, f, parse, add, &req) : -EOPNOTSUPP;
+	struct mem_cgroup *before = set_active_memcg(ring->memcg);
 
 	if (named > 0 && add)
 		flow_learn_req(ring, rules, &req);
@@ -239,6 +246,7 @@ void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_
 		flow_learn(ring, rules, &f->digest);
 	else if (named < 0)
 		flow_forget(rules, &f->digest);
+	set_active_memcg(before);
 }
 
 /*

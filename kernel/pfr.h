@@ -35,6 +35,7 @@
 #include "uapi/pf_ring.h"
 #include "compat/compat.h"
 
+struct mem_cgroup;
 struct pfr_frags;
 struct pfr_use;
 struct parse_buffer;
@@ -145,6 +146,7 @@ struct pfr_ring {
 	u64 lane_stride;
 	struct user_struct *user;
 	u64 locked_pages;
+	struct mem_cgroup *memcg; /* its creator's; pays for rules that packets add */
 	struct rcu_work free_work;
 };
 

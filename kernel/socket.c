@@ -6,6 +6,7 @@
  * from creation until its memory is freed, one RCU grace period after close:
  * until then the packet path of another CPU may still be writing into it.
  */
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/random.h>
@@ -29,6 +30,7 @@ static void ring_free_work(struct work_struct *work)
 	pfr_ring_free(ring);
 	free_percpu(ring->counters);
 	kfree(ring->appl_stats);
+	mem_cgroup_put(ring->memcg);
 	sock_put(&ring->sk);
 }
 
@@ -167,6 +169,7 @@ static int pfr_create(struct net *net, struct socket *sock, int protocol, int ke
 	INIT_LIST_HEAD(&ring->reflectors);
 	ring->directions = PFR_DIR_RX | PFR_DIR_TX;
 	ring->sampling = 1;
+	ring->memcg = get_mem_cgroup_from_mm(current->mm);
 	ring->id = atomic_inc_return(&ring->pn->next_ring_id) - 1;
 	ring->pid = task_tgid_vnr(current);
 	ring->cookie = get_random_u32() | 1;

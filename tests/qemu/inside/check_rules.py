@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cgroup import group
 from frames import BROADCAST, ether, gre, gtp, ipv4, ipv6, ports, tcp4, udp4, udp6, vxlan
 from pfsock import Ring, ip, pair, refused
 from rulebook import (
@@ -368,6 +369,30 @@ def test_packet_adds_and_deletes_the_rule_of_its_flow() -> None:
         assert pass_through(ring, v0, syn, syn) == [syn, syn]
         assert refused(errno.ENOENT, counts, ring, flow)
         assert ring.stats().rule_errors == 0
+
+
+def test_rules_that_packets_add_are_paid_for_by_the_rings_owner_up_to_its_limit() -> None:
+    flows = [udp4((A[0], port), B) for port in range(1, 6001)]
+    with group("owner") as owner, pair() as (v0, v1):
+        with owner.pays():
+            ring = Ring(v1, size=4 << 20)
+            add(ring, Rule(1, LEARN, proto=17))
+        before = owner.charged()
+        owner.limit(before + (384 << 10))
+        assert pass_through(ring, v0, *flows) == flows
+        assert 128 << 10 < owner.charged() - before <= 384 << 10
+        refused_rules = ring.stats().rule_errors
+        assert 0 < refused_rules < len(flows)
+        learnt = sum(
+            not refused(errno.ENOENT, counts, ring, Flow(A[0], B[0], port, B[1]))
+            for port in range(1, 6001)
+        )
+        assert learnt == len(flows) - refused_rules
+        ring.close()
+        end = time.monotonic() + 60
+        while owner.charged() > before:
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
 
 def test_idle_rules_are_purged_and_locked_ones_stay() -> None:

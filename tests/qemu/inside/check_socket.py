@@ -11,12 +11,12 @@ import resource
 import select
 import socket
 import struct
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from cgroup import group
 from frames import numbered
 from pfsock import (
     ABI,
@@ -263,28 +263,16 @@ def test_memory_beyond_the_users_limit_is_refused() -> None:
 
 
 def test_memory_is_charged_to_the_callers_cgroup() -> None:
-    group = Path("/sys/fs/cgroup/pfring")
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
-        subprocess.run(["mount", "-t", "cgroup2", "none", "/sys/fs/cgroup"], check=True)
-    Path("/sys/fs/cgroup/cgroup.subtree_control").write_text("+memory")
-    group.mkdir()
-
-    def charged() -> int:
-        return int((group / "memory.current").read_text())
-
-    child = os.fork()
-    if not child:
-        (group / "cgroup.procs").write_text(str(os.getpid()))
-        before = charged()
-        ring = Ring("lo", lanes=1, size=16 << 20)
-        with_ring = charged()
+    with group("pfring") as owner:
+        with owner.pays():
+            before = owner.charged()
+            ring = Ring("lo", lanes=1, size=16 << 20)
+        assert owner.charged() - before >= 16 << 20
         ring.close()
-        end = time.monotonic() + 30
-        while charged() - before > 1 << 20 and time.monotonic() < end:
+        end = time.monotonic() + 60
+        while owner.charged() - before > 1 << 20:
+            assert time.monotonic() < end
             time.sleep(0.1)
-        os._exit(with_ring - before < 16 << 20 or charged() - before > 1 << 20)
-    assert os.waitpid(child, 0)[1] == 0
-    group.rmdir()
 
 
 def test_poll_waits_for_the_watermark() -> None:
