@@ -36,17 +36,20 @@ def test_dkms_builds_signs_and_removes_the_module(shop: Path) -> None:
     kernel = guest.debian_kernel()
     words = ["-k", kernel.release, "--kernelsourcedir", str(kernel.build)]
     dkms(shop, "build", *words)
-    (module,) = (shop / "tree").glob("pf_ring/5.4.4/*/*/module/pf_ring.ko")
+    modules = {path.name: path for path in (shop / "tree").glob("pf_ring/5.4.4/*/*/module/*")}
+    assert set(modules) == {"pf_ring.ko", "dummy_plugin.ko", "sip_plugin.ko", "rtp_plugin.ko"}
 
-    def field(name: str) -> str:
+    def field(module: str, name: str) -> str:
         done = subprocess.run(
-            ["modinfo", "-F", name, module], capture_output=True, text=True, check=True
+            ["modinfo", "-F", name, modules[module]], capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
 
-    assert field("vermagic").split()[0] == kernel.release
-    assert field("version") == "5.4.4"
-    assert field("license") == "GPL"
+    for module in modules:
+        assert field(module, "vermagic").split()[0] == kernel.release
+        assert field(module, "license") == "GPL"
+        assert field(module, "depends") == ("" if module == "pf_ring.ko" else "pf_ring")
+    assert field("pf_ring.ko", "version") == "5.4.4"
     assert "built" in dkms(shop, "status")
     dkms(shop, "remove", "--all")
     assert "built" not in dkms(shop, "status")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import random
+import signal
 import struct
 import subprocess
 import time
@@ -41,6 +42,7 @@ METHODS = "any INVITE ACK BYE CANCEL OPTIONS REGISTER PRACK SUBSCRIBE NOTIFY PUB
 INVITE, BYE, RESPONSE = 1, 3, 15
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 PROC = Path("/proc/net/pf_ring")
+TOOLS = Path(__file__).resolve().parents[3] / "build/dev/libpcap-pfring/tools"
 
 
 def module_of(name: str) -> Path:
@@ -129,6 +131,21 @@ def test_dummy_counts_what_its_rule_matches() -> None:
         assert said(ring, 1, "<QQ") == (0, 0)
         assert pass_through(ring, v0, hit, miss, hit) == [hit, miss, hit]
         assert said(ring, 1, "<QQ") == (2, 2 * len(hit))
+
+
+def test_tool_shows_what_the_plugin_counts() -> None:
+    hits = [udp4(A, B, bytes(n)) for n in range(1, 301)]
+    with pair() as (v0, v1), plugins("dummy"):
+        command = [str(TOOLS / "pfcount_dummy_plugin"), "-i", v1, "-p", "17"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tool:
+            assert tool.stdout is not None
+            while (line := tool.stdout.readline()) != "Counting\n":
+                assert line
+            send(v0, *hits, tcp4(A, B), tcp4(B, A))
+            tool.send_signal(signal.SIGINT)
+            last = tool.stdout.readlines()[-1]
+        assert last == f"Plugin Stats: [300 pkts][{sum(map(len, hits))} bytes]\n"
+        assert tool.returncode == 0
 
 
 def test_handler_of_a_flow_counts_and_the_action_counts_on() -> None:
