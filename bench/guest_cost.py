@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What capturing with pf_ring.ko costs, in instructions inside a guest (tests/qemu/cost.py).
+"""What capturing with pf_ring.ko costs inside a guest: instructions (tests/qemu/cost.py), and
+the rates that it reaches (tests/qemu/rate.py).
 
-One boot gives every figure, and the next boot would give the same: a repetition
-repeats nothing. It needs what ./dev test qemu installs.
+One boot gives every figure. Instructions would be the same in the next one; rates are the medians
+of turns in the boot. It needs what ./dev test qemu installs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from workshop import ROOT, Workshop
 
 sys.path.insert(0, str(ROOT / "tests" / "qemu"))
 import cost
+import rate
 
 
 def _measure() -> tuple[dict[int, cost.Cost], cost.Rules]:
@@ -41,3 +43,28 @@ class RuleCost:
 
     def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
         return Sample(float(getattr(_measure()[1], mode.name)))
+
+
+def _rates(size: int) -> rate.Rate:
+    try:
+        return rate.measure()[size]
+    except RuntimeError as e:
+        raise Unavailable(str(e).strip().splitlines()[-1]) from e
+
+
+class GuestRate:
+    """Packets a second of a guest without loss; of four rings, what the sender reaches."""
+
+    unit, better, queues = "packets/s", "high", 0
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        return Sample(float(getattr(_rates(case.size), mode.name)))
+
+
+class GuestLoss:
+    """Packets that four rings lost while libpcap's highest rate without loss was sent."""
+
+    unit, better, queues = "packets", "low", 0
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        return Sample(float(_rates(case.size).lost))

@@ -30,7 +30,7 @@ from experiments import (
     TcpThroughput,
     program,
 )
-from guest_cost import GuestCost, RuleCost
+from guest_cost import GuestCost, GuestLoss, GuestRate, RuleCost
 from modes import Case, Mode
 
 
@@ -391,6 +391,24 @@ def _bpf_rules() -> Bench:
     return Bench("rules-bpf", title, AddedCost(), modes, cases, goals)
 
 
+def _kernel_rate() -> list[Bench]:
+    cases = [Case(60), Case(1514)]
+    modes = [Mode(name) for name in ("libpcap", "pfring", "four", "none")]
+    goals = [
+        Goal(4, f"pf_ring.ko, without loss, {case}, of libpcap's", "pfring", "libpcap", 1, i, False)
+        for i, case in enumerate(cases)
+    ]
+    title = "Highest rate without loss, in a guest (four: rings that listen to libpcap's rate)"
+    rate = Bench("kernel-rate", title, GuestRate(), modes, cases, goals, repetitions=1)
+    goals = [
+        Goal(4, f"lost by four rings at libpcap's rate without loss, {case}", "four", None, 0, i)
+        for i, case in enumerate(cases)
+    ]
+    title = "Packets lost by four rings at libpcap's highest rate without loss, in a guest"
+    loss = Bench("kernel-loss", title, GuestLoss(), modes[2:3], cases, goals, repetitions=1)
+    return [rate, loss]
+
+
 def _scapy() -> list[Bench]:
     made = []
     for way, times in (("count", 20), ("lfilter", 20), ("src", 4), ("summary", 1)):
@@ -441,5 +459,6 @@ def catalogue() -> dict[str, Bench]:
         _kernel_cost(),
         _bpf_rules(),
         _kernel_rules(),
+        *_kernel_rate(),
     ]
     return {b.name: b for b in benches}

@@ -45,6 +45,8 @@ FULL = os.environ.get("PFRING_QEMU") == "full"
 CHECKS = (
     f"slub_debug={'FZPU' if FULL else 'FZP'} page_poison=1 sysctl.kernel.hung_task_timeout_secs=100"
 )
+if os.environ.get("PFRING_QEMU_KERNEL"):
+    CHECKS += " rcupdate.rcu_cpu_stall_timeout=300"  # with every checker it is that slow
 # Grace periods take most of a device's life here; the quick set has them short.
 QUICK = "rcupdate.rcu_expedited=1"
 
@@ -151,9 +153,15 @@ def kernel() -> Kernel:
     return built_kernel(Path(named)) if named else debian_kernel()
 
 
+def kept(name: str) -> Path:
+    """A folder that a guest can see, for its /tmp hides the host's; one for each kind of kernel."""
+    kind = "built" if os.environ.get("PFRING_QEMU_KERNEL") else "debian"
+    return PROJECT / ".cache" / "qemu" / kind / name
+
+
 def workshop(name: str) -> Path:
-    """An empty folder that a guest can see: its own /tmp hides the host's."""
-    where = PROJECT / ".cache" / "qemu" / name
+    """The same, empty."""
+    where = kept(name)
     shutil.rmtree(where, ignore_errors=True)
     where.mkdir(parents=True)
     return where
@@ -168,7 +176,7 @@ def build_module(target: Kernel) -> Path:
         digest = hashlib.sha256(f"{target.build}\0{target.release}".encode())
         for path in sorted(path for path in copy.rglob("*") if path.is_file()):
             digest.update(f"{path.relative_to(copy)}\0".encode() + path.read_bytes())
-        where = PROJECT / ".cache" / "qemu" / "module" / digest.hexdigest()[:16]
+        where = kept("module") / digest.hexdigest()[:16]
         with lock("module"):
             if not (where / "pf_ring.ko").exists():
                 shutil.rmtree(where.parent, ignore_errors=True)
@@ -187,9 +195,10 @@ def build_programs(where: Path) -> Path:
     flags += [f"-I{PROJECT / 'libpcap-pfring' / 'include'}"]
     library = PROJECT / "build" / "dev" / "libpcap-pfring"
     for source in (HERE / "programs").glob("*.c"):
-        # Only cost speaks to the library; the others must not even link with it.
+        # Those that measure speak to the library; the others must not even link with it.
         needs = [f"-L{library}", f"-Wl,-rpath,{library}", "-lpfring", "-lpcap"]
-        run("cc", *flags, "-o", folder / source.stem, source, *needs[: 4 * (source.stem == "cost")])
+        linked = needs if source.stem in {"cost", "rate"} else []
+        run("cc", *flags, "-o", folder / source.stem, source, *linked)
     return folder
 
 
@@ -234,10 +243,12 @@ def boot(
     seconds: int = 3600,
     silence: int = 900,
     counting: bool = False,
+    checked: bool = True,
 ) -> Result:
     """Boot, run script as root, power off. Two NICs hang on one hub.
 
     counting: one processor, whose clock ticks once a nanosecond and instruction.
+    checked: with CHECKS; what is measured is measured without.
     """
     log, output = where / "log", where / "output"
     nics = [
@@ -255,7 +266,7 @@ def boot(
         *("-m", "1G", "-nodefaults", "-no-user-config"),
         *("-display", "none", "-no-reboot", "-kernel", str(target.image)),
         *("-initrd", str(_initramfs(target, script, where))),
-        *("-append", words if counting else f"{words} {CHECKS} {'' if FULL else QUICK}"),
+        *("-append", f"{words} {CHECKS} {'' if FULL else QUICK}" if checked else words),
         *("-serial", f"file:{log}", "-serial", f"file:{output}"),
         *("-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"),
         *nics,

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A pytest plugin: the module is loaded for each file, and each test leaves the log clean."""
+"""A pytest plugin: the module is loaded for each file, and each test leaves the log clean.
+
+A kernel with kmemleak is also asked, after each file, for memory that nobody holds any more.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,16 @@ from module import load, unload
 BAD = re.compile(
     r"BUG:|WARNING:|KASAN|UBSAN|Oops|circular locking|suspicious RCU|refcount_t|leaked"
 )
+KMEMLEAK = Path("/sys/kernel/debug/kmemleak")
+
+
+def lost() -> list[str]:
+    """What kmemleak has found of our modules, by the functions that asked for it."""
+    if not KMEMLEAK.exists():
+        return []
+    KMEMLEAK.write_text("scan", encoding="ascii")
+    found = KMEMLEAK.read_text(encoding="ascii").split("unreferenced object")[1:]
+    return [text for text in found if re.search(r"\[(pf_ring|\w+_plugin)\]", text)]
 
 
 def log() -> str:
@@ -30,6 +43,7 @@ def module(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     load(*parameters)
     yield
+    assert lost() == []
     unload()
     assert not Path("/proc/net/pf_ring").exists()
 
