@@ -23,13 +23,17 @@ static_assert(PAGE_SIZE == 4096, "the ring format needs pages of 4096 bytes");
 #define SLACK_PAGES (PFR_LANE_SLACK / PAGE_SIZE)
 #define MAX_FRAME (ETH_FRAME_LEN + VLAN_HLEN) /* what min_num_slots counts in */
 
-/* Charges n pages to the user as BPF maps and AF_XDP do: RLIMIT_MEMLOCK. */
+/*
+ * Charges n pages to the user as BPF maps and AF_XDP do: RLIMIT_MEMLOCK. Half of what is there is
+ * left to others, whoever asks: memory to the last page is not taken from the page cache, for that
+ * takes a machine minutes, but refused.
+ */
 static int ring_charge(struct pfr_ring *ring, u64 n)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	unsigned long old, new;
 
-	if (n > totalram_pages() / 2)
+	if (n > si_mem_available() / 2)
 		return -ENOMEM;
 	ring->user = get_uid(current_user());
 	ring->locked_pages = n;
