@@ -29,7 +29,7 @@ PYTEST += ["--confcutdir=.", "-o", "python_files=check_*.py", "-p", "told", "-p"
 
 SCRIPT = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PFRING_TELL=3
-export PYTHONPYCACHEPREFIX={bytecode} PYTHONPATH={inside}
+export PYTHONPYCACHEPREFIX={bytecode} PYTHONPATH={inside} PFRING_PATIENCE={patience}
 export PFRING_MODULE={module} PFRING_PROGRAMS={programs}
 cd {inside}
 exec {python} run_checks.py {seconds} {checks} 3>&1 2>&1
@@ -118,10 +118,11 @@ def run(cases: list[str], where: Path) -> Outcome:
             module=module,
             programs=programs,
             python=sys.executable,
-            seconds=STUCK,
+            seconds=STUCK * guest.PATIENCE,
+            patience=guest.PATIENCE,
             checks=checks,
         )
-        result = guest.boot(target, script, where, silence=SILENCE)
+        result = guest.boot(target, script, where, silence=SILENCE * guest.PATIENCE)
         outcome.results.append(result)
         begun = [outcome.hear(x) for x in result.output.splitlines() if x.startswith("@")]
         tried = {file for file in begun if file}
