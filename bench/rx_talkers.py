@@ -24,7 +24,7 @@ def by_flows(path: str) -> tuple[int, Any]:
 
     protocols, talkers = np.zeros(256, np.int64), pfring.Talkers()
     with pfring.open(f"file:{path}") as ring:
-        for flows in ring.flows():
+        for flows in ring.flows(16384):
             protocols += flows.count("proto")
             talkers.add(flows)
     top = {row.address: row.packets for row in talkers.top(10)}
