@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a bare name and bpf: become as privileges go: without CAP_BPF from the
- * start, without any when the filter comes (as tcpdump does), with little
- * locked memory. Each in a child that gives them up.
+ * start, without any when the filter or a rule comes (as tcpdump does), with
+ * little locked memory. Each in a child that gives them up.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 
 #include "numbered.h"
 
+#define CAP_PERFMON_BIT 38
 #define CAP_BPF_BIT 39
 
 /* In a child: drops the capability and runs what; its exit status is what's. */
@@ -178,6 +179,78 @@ static void test_another_filter_after_the_privileges_are_gone_runs_in_user_space
 	close((int)already);
 }
 
+/* Refuses every third frame by a hash rule or a wildcard rule. */
+static int add_rules(pfring *r)
+{
+	filtering_rule wild = {.rule_id = 7,
+			       .rule_action = dont_forward_packet_and_stop_rule_evaluation};
+	hash_filtering_rule flow = {.proto = 17, .ip_version = 4};
+
+	flow.host_peer_a.v4 = 0x0a000001;
+	flow.host_peer_b.v4 = 0x0a000002;
+	flow.port_peer_a = 5000;
+	flow.port_peer_b = 1001;
+	wild.core_fields.dport_low = 1001;
+	return pfring_handle_hash_filtering_rule(r, &flow, 1) ||
+	       pfring_add_filtering_rule(r, &wild);
+}
+
+/* 0, or what is wrong; the flow of frame 64, which has a hash rule, goes to port 1001. */
+static int rules_hold(pfring *r, int gen, u_int32_t place)
+{
+	struct pfring_details d = {.sz = sizeof(d)};
+	struct pfring_packet p[64];
+	u_int got = 0, flow = 0;
+	int n;
+
+	if (add_rules(r))
+		return 1;
+	if (pfring_get_details(r, &d) || d.rules != place)
+		return 2;
+	if ((place == PFRING_RULES_USER) != (d.rules_why[0] != 0))
+		return 3;
+	send_frames(gen, 0, 192);
+	while ((n = pfring_recv_batch(r, p, 64, 100)) > 0)
+		for (int k = 0; k < n; k++, got++) {
+			flow += number(&p[k]) == 64;
+			if (number(&p[k]) % 3 == 1 && number(&p[k]) != 64)
+				return 4;
+		}
+	if (flow != 1)
+		return 5;
+	if (got != 129)
+		return 6;
+	return stats(r).filtered_user == 63 && stats(r).recv == 129 ? 0 : 7;
+}
+
+static int rules_with_little_privilege(void)
+{
+	return rules_hold(open_bpf("bpf:cap0", NULL), (int)already, PFRING_RULES_EBPF);
+}
+
+static void test_rules_run_in_the_program_with_no_more_than_cap_bpf(void **state)
+{
+	(void)state;
+	already = (u_int)wire_socket("gen0", 0);
+	assert_int_equal(without(CAP_PERFMON_BIT, rules_with_little_privilege), 0);
+	close((int)already);
+}
+
+static int rules_late(void)
+{
+	return rules_hold(handed_down, (int)already, PFRING_RULES_USER);
+}
+
+static void test_rules_after_the_privileges_are_gone_are_the_librarys(void **state)
+{
+	(void)state;
+	already = (u_int)wire_socket("gen0", 0);
+	handed_down = open_bpf("bpf:cap0", NULL);
+	assert_int_equal(without(-1, rules_late), 0);
+	pfring_close(handed_down);
+	close((int)already);
+}
+
 static int open_with_little_locked_memory(void)
 {
 	struct rlimit none = {0, 0};
@@ -209,6 +282,8 @@ int main(void)
 		cmocka_unit_test(test_a_filter_after_the_privileges_are_gone_turns_it_into_packet),
 		cmocka_unit_test(
 			test_another_filter_after_the_privileges_are_gone_runs_in_user_space),
+		cmocka_unit_test(test_rules_run_in_the_program_with_no_more_than_cap_bpf),
+		cmocka_unit_test(test_rules_after_the_privileges_are_gone_are_the_librarys),
 		cmocka_unit_test(test_a_small_memlock_limit_is_no_reason_to_fail),
 	};
 
