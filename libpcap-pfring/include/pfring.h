@@ -130,16 +130,6 @@ struct __pfring {
 	int (*recv_burst)(pfring *, pfring_packet_info *, u_int8_t, u_int8_t); /* NULL: not offered */
 };
 
-#pragma GCC visibility pop
-#ifdef __cplusplus
-}
-#endif
-#include "pfring_hw.h"
-#ifdef __cplusplus
-extern "C" {
-#endif
-#pragma GCC visibility push(default)
-
 /* recv: packets that entered the ring; drop: packets that passed the filter and found no room. */
 typedef struct {
 	u_int64_t recv;
@@ -601,5 +591,7 @@ int pfring_dump_close(pfring_dumper *d);
 #ifdef __cplusplus
 }
 #endif
+
+#include "pfring_hw.h"
 
 #endif /* PFRING_H */
