@@ -18,9 +18,6 @@ from pfring.lab.netns import Wire
 from pfring.lab.tcpdump import find_tcpdump
 from support.overlay import BUILD, SYSTEM, environment
 
-# The workers of a level share no fixtures: one of them makes the costly one and uses it.
-pytestmark = pytest.mark.xdist_group("installed")
-
 # struct vfs_cap_data, version 2: CAP_NET_RAW effective and permitted (capabilities(7)).
 NET_RAW = b"".join(n.to_bytes(4, "little") for n in (0x02000001, 1 << 13, 0, 0, 0))
 NOBODY = 65534

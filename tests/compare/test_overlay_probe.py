@@ -18,9 +18,6 @@ import pytest
 from pfring.lab.netns import Wire
 from support.overlay import BUILD, SYSTEM, WAYS, Way, environment, took, without_ours
 
-# The workers of a level share no fixtures: one of them makes the costly one and uses it.
-pytestmark = pytest.mark.xdist_group("probe")
-
 PROBE = BUILD / "tests/compare/probe"
 
 

@@ -15,9 +15,6 @@ import pytest
 from pfring.lab.netns import Wire
 from support.overlay import BUILD, LIBRARY, Way, environment, took
 
-# The workers of a level share no fixtures: one of them makes the costly one and uses it.
-pytestmark = pytest.mark.xdist_group("soak")
-
 TOP = Path(__file__).parents[2]
 SECONDS = int(os.environ.get("PFRING_SOAK", "2"))
 LINE = re.compile(
