@@ -12,18 +12,9 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-import guest
+import measured
 
 SIZES = (60, 1514)  # on the wire without the checksum
-
-SCRIPT = """
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-insmod {module}
-ip link add v0 type veth peer name v1
-for d in v0 v1; do echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; ip link set $d up arp off; done
-for size in {sizes}; do echo "cost $size $({programs}/cost v0 v1 $size 10000)"; done
-echo "rules $({programs}/cost v0 v1 60 10000 rules)"
-"""
 
 
 class Cost(NamedTuple):
@@ -46,24 +37,10 @@ class Rules(NamedTuple):
 @functools.cache
 def measure() -> tuple[dict[int, Cost], Rules]:
     """Boot once; the cost for each size, and of rules."""
-    where = guest.workshop("cost")
-    target = guest.kernel()
-    script = SCRIPT.format(
-        module=guest.build_module(target),
-        programs=guest.build_programs(where),
-        sizes=" ".join(map(str, SIZES)),
-    )
-    result = guest.boot(target, script, where, counting=True, checked=False)
-    found: dict[int, Cost] = {}
-    rules: list[int] = []
-    for line in result.output.splitlines():
-        words = line.split()
-        if len(words) == 5 and words[0] == "cost":
-            size, none, pcap, ours = map(int, words[1:])
-            found[size] = Cost(none, pcap - none, ours - none)
-        elif len(words) == 6 and words[0] == "rules":
-            base, *rest = map(int, words[1:])
-            rules = [total - base for total in rest]
-    if set(found) != set(SIZES) or not rules or result.complaints():
-        raise RuntimeError(result.output[-2000:] + result.log[-2000:])
-    return found, Rules(*rules)
+    commands = [*(f"cost v0 v1 {size} 10000" for size in SIZES), "cost v0 v1 60 10000 rules"]
+    *sizes, (base, *rules) = measured.run("cost", commands, counting=True)
+    found = {
+        size: Cost(none, pcap - none, ours - none)
+        for size, (none, pcap, ours) in zip(SIZES, sizes, strict=True)
+    }
+    return found, Rules(*(total - base for total in rules))

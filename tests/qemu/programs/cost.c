@@ -14,42 +14,14 @@
  * and reader together are the whole path. Losing a packet is a failure.
  */
 #define _GNU_SOURCE
-#include <linux/if_packet.h>
-#include <pcap/pcap.h>
-#include <sys/wait.h>
-#include <time.h>
+#include "measure.h"
 
-#include <net/if.h>
-
-#include "pfring.h"
-
-enum { NONE, PCAP, PFRING, HASH_10, HASH_10000, WILD_64 };
+enum { NONE, PCAP, PFRING, HASH_10, HASH_10000, WILD_64, WAYS };
 
 #define FLOWS 10 /* that the frames are of */
-#define TIMES 5	 /* everything is measured so often: when the reader is woken varies */
+#define BUFFER (32 << 20)
 
-static const char *from, *to;
-static unsigned size, count;
 static int with_rules;
-static double began; /* the reader's processor time when it was ready */
-
-#define DIE(...) (fprintf(stderr, __VA_ARGS__), fprintf(stderr, "\n"), exit(1))
-
-static double cpu_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-/* What opening costs (the ring's memory is cleared) is no packet's. */
-static void tell_ready(int fd)
-{
-	began = cpu_now();
-	if (write(fd, "", 1) != 1)
-		DIE("write");
-}
 
 /* UDP over IPv4 to somebody else, from 10.0.x.x; what no rule looks at is 0. */
 static void make_udp(unsigned char *frame, unsigned flow)
@@ -65,48 +37,19 @@ static void make_udp(unsigned char *frame, unsigned flow)
 
 static double send_all(void)
 {
-	struct sockaddr_ll sll = {.sll_family = AF_PACKET,
-				  .sll_ifindex = (int)if_nametoindex(from)};
-	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	unsigned char frame[2048] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
-				     0,	   0,	 0,    0,    1,	   0x88, 0xb5};
-	double start = cpu_now();
+	struct sender s;
+	double start;
 
+	sender_open(&s);
+	start = now(CLOCK_PROCESS_CPUTIME_ID);
 	for (unsigned i = 0; i < count; i++) {
 		if (with_rules)
-			make_udp(frame, i % FLOWS);
-		if (sendto(fd, frame, size, 0, (struct sockaddr *)&sll, sizeof(sll)) !=
-		    (ssize_t)size)
-			DIE("send: %s", strerror(errno));
+			make_udp(s.frame, i % FLOWS);
+		sender_send(&s);
 	}
-	return cpu_now() - start;
-}
-
-static void ignore(u_char *n, const struct pcap_pkthdr *h, const u_char *p)
-{
-	(void)h;
-	(void)p;
-	++*(unsigned *)(void *)n;
-}
-
-static unsigned read_pcap(int ready)
-{
-	char err[PCAP_ERRBUF_SIZE];
-	pcap_t *p = pcap_create(to, err);
-	unsigned n = 0;
-
-	if (!p)
-		DIE("pcap_create: %s", err);
-	pcap_set_snaplen(p, 2048);
-	pcap_set_timeout(p, 10);
-	pcap_set_buffer_size(p, 32 << 20);
-	if (pcap_activate(p) < 0)
-		DIE("pcap_activate: %s", pcap_geterr(p));
-	tell_ready(ready);
-	while (n < count)
-		if (pcap_dispatch(p, -1, ignore, (u_char *)&n) < 0)
-			DIE("pcap_dispatch: %s", pcap_geterr(p));
-	return n;
+	start = now(CLOCK_PROCESS_CPUTIME_ID) - start;
+	close(s.fd);
+	return start;
 }
 
 static void add_hash_rules(pfring *r, unsigned n)
@@ -144,36 +87,20 @@ static void add_wildcard_rules(pfring *r)
 	}
 }
 
-static unsigned read_pfring(int ready, int way)
+static void add_10(pfring *r)
 {
-	struct pfring_open_options opts = {
-		.sz = sizeof(opts), .caplen = 2048, .buffer_bytes = 32 << 20, .timeout_ms = 10};
-	struct pfring_packet packets[256];
-	char name[64];
-	unsigned n = 0;
-	pfring *r;
+	add_hash_rules(r, 10);
+}
 
-	snprintf(name, sizeof(name), "pfring:%s", to);
-	r = pfring_open_opts(name, &opts);
-	if (!r || pfring_enable_ring(r))
-		DIE("pfring: %s", pfring_last_error());
-	if (way == HASH_10 || way == HASH_10000)
-		add_hash_rules(r, way == HASH_10 ? 10 : 10000);
-	else if (way == WILD_64)
-		add_wildcard_rules(r);
-	tell_ready(ready);
-	while (n < count) {
-		int rc = pfring_recv_batch(r, packets, 256, 1000);
-
-		if (rc < 0)
-			DIE("pfring_recv_batch: %s", pfring_last_error());
-		n += (unsigned)rc;
-	}
-	return n;
+static void add_10000(pfring *r)
+{
+	add_hash_rules(r, 10000);
 }
 
 static double measure(int way)
 {
+	static void (*const rules[WAYS])(pfring *) = {
+		[HASH_10] = add_10, [HASH_10000] = add_10000, [WILD_64] = add_wildcard_rules};
 	int ready[2], result[2];
 	double sender, reader = 0;
 	char byte;
@@ -183,15 +110,12 @@ static double measure(int way)
 	if (pipe(ready) || pipe(result))
 		DIE("pipe");
 	if (!fork()) {
-		double start;
-
 		alarm(300);
-		if (way == PCAP)
-			read_pcap(ready[1]);
-		else
-			read_pfring(ready[1], way);
-		start = cpu_now() - began;
-		if (write(result[1], &start, sizeof(start)) != sizeof(start))
+		if (way == PCAP ? read_pcap(ready[1], BUFFER)
+				: read_pfring(ready[1], BUFFER, rules[way]))
+			DIE("packets were lost");
+		reader = now(CLOCK_PROCESS_CPUTIME_ID) - began;
+		if (write(result[1], &reader, sizeof(reader)) != sizeof(reader))
 			DIE("write");
 		_exit(0);
 	}
@@ -206,18 +130,11 @@ static double measure(int way)
 	return (sender + reader) / count;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv)
 {
 	static const int both[] = {NONE, PCAP, PFRING};
 	static const int rules[] = {NONE, PFRING, HASH_10, HASH_10000, WILD_64};
-	static double results[5][TIMES];
+	static double results[5][TURNS];
 	const int *ways = both;
 	unsigned n = 3;
 
@@ -234,12 +151,10 @@ int main(int argc, char **argv)
 	count = (unsigned)atoi(argv[4]);
 	for (unsigned i = 0; i < n; i++)
 		measure(ways[i]); /* everything is in memory now */
-	for (unsigned time = 0; time < TIMES; time++)
+	for (unsigned time = 0; time < TURNS; time++)
 		for (unsigned i = 0; i < n; i++)
 			results[i][time] = measure(ways[i]);
-	for (unsigned i = 0; i < n; i++) {
-		qsort(results[i], TIMES, sizeof(double), compare);
-		printf("%.0f%c", results[i][TIMES / 2], i + 1 < n ? ' ' : '\n');
-	}
+	for (unsigned i = 0; i < n; i++)
+		printf("%.0f%c", median(results[i]), i + 1 < n ? ' ' : '\n');
 	return 0;
 }

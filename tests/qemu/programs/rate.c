@@ -2,7 +2,7 @@
 /*
  * rate.c - how many packets a second are captured without losing one.
  *
- *      rate FROM TO SIZE COUNT     one line: SIZE none libpcap pfring lost rings-rate
+ *      rate FROM TO SIZE COUNT     one line: none libpcap pfring lost rings-rate
  *
  * One processor sends (and runs the softirq that captures), the other reads.
  * For libpcap (the system's, TPACKET_V3) and for one ring of pfring: the speed
@@ -12,35 +12,15 @@
  * some turns through all. Books that do not balance are a failure.
  */
 #define _GNU_SOURCE
-#include <linux/if_packet.h>
-#include <pcap/pcap.h>
 #include <sched.h>
-#include <sys/wait.h>
-#include <time.h>
 
-#include <net/if.h>
-
-#include "pfring.h"
+#include "measure.h"
 
 enum { NONE, PCAP, PFRING };
 
-#define TURNS 5
 #define STEPS 6
 #define RINGS 4
 #define BUFFER (2 << 20) /* of each reader: one that falls behind shows soon */
-
-static const char *from, *to;
-static unsigned size, count;
-
-#define DIE(...) (fprintf(stderr, __VA_ARGS__), fprintf(stderr, "\n"), exit(1))
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static void stay_on(int cpu)
 {
@@ -55,88 +35,20 @@ static void stay_on(int cpu)
 /* At most pps packets a second, 0: without waiting. What came of it. */
 static double send_all(double pps)
 {
-	struct sockaddr_ll sll = {.sll_family = AF_PACKET,
-				  .sll_ifindex = (int)if_nametoindex(from)};
-	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	unsigned char frame[2048] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
-				     0,	   0,	 0,    0,    1,	   0x88, 0xb5};
+	struct sender s;
 	double start;
 
+	sender_open(&s);
 	stay_on(0);
-	start = now();
+	start = now(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < count; i++) {
-		while (pps > 0 && now() < start + i / pps)
+		while (pps > 0 && now(CLOCK_MONOTONIC) < start + i / pps * 1e9)
 			;
-		if (sendto(fd, frame, size, 0, (struct sockaddr *)&sll, sizeof(sll)) !=
-		    (ssize_t)size)
-			DIE("send: %s", strerror(errno));
+		sender_send(&s);
 	}
-	pps = count / (now() - start);
-	close(fd);
+	pps = count / (now(CLOCK_MONOTONIC) - start) * 1e9;
+	close(s.fd);
 	return pps;
-}
-
-static void tell_ready(int fd)
-{
-	if (write(fd, "", 1) != 1)
-		DIE("write");
-}
-
-static void ignore(u_char *n, const struct pcap_pkthdr *h, const u_char *p)
-{
-	(void)h;
-	(void)p;
-	++*(unsigned *)(void *)n;
-}
-
-/* Both return the packets that were lost, once every packet is accounted for. */
-static unsigned read_pcap(int ready)
-{
-	char err[PCAP_ERRBUF_SIZE];
-	pcap_t *p = pcap_create(to, err);
-	struct pcap_stat stats = {0};
-	unsigned n = 0;
-
-	if (!p)
-		DIE("pcap_create: %s", err);
-	pcap_set_snaplen(p, 2048);
-	pcap_set_timeout(p, 10);
-	pcap_set_buffer_size(p, BUFFER);
-	if (pcap_activate(p) < 0)
-		DIE("pcap_activate: %s", pcap_geterr(p));
-	tell_ready(ready);
-	while (n + stats.ps_drop < count) {
-		int rc = pcap_dispatch(p, -1, ignore, (u_char *)&n);
-
-		if (rc < 0 || (!rc && pcap_stats(p, &stats)))
-			DIE("libpcap: %s", pcap_geterr(p));
-	}
-	return stats.ps_drop;
-}
-
-static unsigned read_pfring(int ready)
-{
-	struct pfring_open_options opts = {
-		.sz = sizeof(opts), .caplen = 2048, .buffer_bytes = BUFFER, .timeout_ms = 10};
-	struct pfring_packet packets[256];
-	pfring_stat stats = {0};
-	char name[64];
-	unsigned n = 0;
-	pfring *r;
-
-	snprintf(name, sizeof(name), "pfring:%s", to);
-	r = pfring_open_opts(name, &opts);
-	if (!r || pfring_enable_ring(r))
-		DIE("pfring: %s", pfring_last_error());
-	tell_ready(ready);
-	while (n + stats.drop < count) {
-		int rc = pfring_recv_batch(r, packets, 256, 100);
-
-		if (rc < 0 || (!rc && pfring_stats(r, &stats)))
-			DIE("pfring: %s", pfring_last_error());
-		n += (unsigned)rc;
-	}
-	return (unsigned)stats.drop;
 }
 
 static void run_reader(int way, int ready, int result)
@@ -145,7 +57,7 @@ static void run_reader(int way, int ready, int result)
 
 	alarm(120);
 	stay_on(1);
-	lost = way == PCAP ? read_pcap(ready) : read_pfring(ready);
+	lost = way == PCAP ? read_pcap(ready, BUFFER) : read_pfring(ready, BUFFER, NULL);
 	if (write(result, &lost, sizeof(lost)) != sizeof(lost))
 		DIE("write");
 	_exit(0);
@@ -202,19 +114,6 @@ static double highest(int way)
 	return low;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-	qsort(values, TURNS, sizeof(*values), compare);
-	return values[TURNS / 2];
-}
-
 int main(int argc, char **argv)
 {
 	double none[TURNS], libpcap[TURNS], pfring[TURNS], rings[TURNS];
@@ -233,7 +132,7 @@ int main(int argc, char **argv)
 		rings[i] = trial(PFRING, RINGS, libpcap[i], &lost);
 		worst = lost > worst ? lost : worst;
 	}
-	printf("%u %.0f %.0f %.0f %u %.0f\n", size, median(none), median(libpcap), median(pfring),
-	       worst, median(rings));
+	printf("%.0f %.0f %.0f %u %.0f\n", median(none), median(libpcap), median(pfring), worst,
+	       median(rings));
 	return 0;
 }
