@@ -21,6 +21,8 @@ LINE = re.compile(
     r"^(\d+) rounds, (\d+) sent, (\d+) delivered, (\d+) breaks, memory (\d+) then (\d+) KiB$"
 )
 
+pytestmark = pytest.mark.timeout(SECONDS * 3 + 900)
+
 
 def soak(wire: Wire, build: Path, backend: str, **env: str) -> int:
     """Run it; return by how many KiB its memory grew after the fourth round."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pcapy_support import Pcapy, ours, show, theirs, tried
+from pcapy_support import Pcapy, ours, show, theirs, tried, tried_apart
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
@@ -472,16 +472,19 @@ def closing_twice_and_leaving_a_block_is_fine(pcapy: Pcapy, feed: Feed) -> Any:
     return first, tried(reader.close), tried(reader.stats), tried(reader.next)
 
 
+Oracle = Callable[..., Any]
+
+
 @pytest.fixture(scope="module")
-def expected(trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Snippet], Any]:
-    """Give pcapy-ng's outcome of a snippet, found out once."""
+def expected(trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> Oracle:
+    """Give pcapy-ng's outcome of a snippet, found out once unless it is asked again."""
     known: dict[Snippet, Any] = {}
 
-    def outcome(snippet: Snippet) -> Any:
-        if snippet not in known:
+    def outcome(snippet: Snippet, again: bool = False) -> Any:
+        if again or snippet not in known:
             with Wire() as wire, wire.rx.entered():
                 feed = Feed(wire, trace.frames, tmp_path_factory.mktemp("theirs"))
-                known[snippet] = tried(snippet, theirs, feed)
+                known[snippet] = tried_apart(snippet, theirs, feed)
         return known[snippet]
 
     return outcome
@@ -494,9 +497,11 @@ def test_both_agree_that(
     backend: str,
     trace: Trace,
     tmp_path: Path,
-    expected: Callable[[Snippet], Any],
+    expected: Oracle,
 ) -> None:
     with Wire() as wire, wire.rx.entered():
         outcome = tried(snippet, ours, Feed(wire, trace.frames, tmp_path, backend))
-    assert outcome == expected(snippet)
+    # Where libpcap lost packets it has another opinion when it is asked again; we are not.
+    if outcome != expected(snippet):
+        assert outcome == expected(snippet, again=True)
     assert outcome[0] == "returned"
