@@ -61,6 +61,15 @@ class GuestRate:
         return Sample(float(getattr(_rates(case.size), mode.name)))
 
 
+class GuestTime:
+    """What capturing adds to the time of a packet at the highest rate without loss."""
+
+    unit, better, queues = "ns/packet", "low", 0
+
+    def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
+        return Sample(1e9 / getattr(_rates(case.size), mode.name))
+
+
 class GuestLoss:
     """Packets that four rings lost while libpcap's highest rate without loss was sent."""
 
