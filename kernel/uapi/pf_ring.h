@@ -65,6 +65,17 @@ typedef union {
 	__u32 v4;
 } ip_addr;
 
+/*
+ * An address under the names that older and newer programs have for it. Not by
+ * macros: they would rename members of everybody else's headers (linux/bpf.h).
+ */
+#define PFR_ADDRESS(ip, ipv4, ipv6)   \
+	__extension__ union {         \
+		ip_addr ip;           \
+		__u32 ipv4;           \
+		struct in6_addr ipv6; \
+	}
+
 /* Offsets from the start of the frame; -1 where the header is absent. */
 struct pkt_offset {
 	__s16 eth_offset;
@@ -82,8 +93,11 @@ struct pkt_parsing_info {
 	__u16 qinq_vlan_id;
 	__u8 ip_version;
 	__u8 l3_proto;
-	__u8 ip_tos;
-	ip_addr ip_src, ip_dst;
+	__extension__ union {
+		__u8 ip_tos, ipv4_tos, ipv6_tos;
+	};
+	PFR_ADDRESS(ip_src, ipv4_src, ipv6_src);
+	PFR_ADDRESS(ip_dst, ipv4_dst, ipv6_dst);
 	__u16 l4_src_port, l4_dst_port;
 	__u8 icmp_type, icmp_code;
 	struct {
@@ -100,22 +114,6 @@ struct pkt_parsing_info {
 	__s32 last_matched_rule_id;
 	struct pkt_offset offset;
 };
-
-/* Member spellings of older and newer PF_RING programs. */
-#define ipv4_tos     ip_tos
-#define ipv6_tos     ip_tos
-#define ipv4_src     ip_src.v4
-#define ipv4_dst     ip_dst.v4
-#define ipv6_src     ip_src.v6
-#define ipv6_dst     ip_dst.v6
-#define host4_low    host_low.v4
-#define host4_high   host_high.v4
-#define host6_low    host_low.v6
-#define host6_high   host_high.v6
-#define host4_peer_a host_peer_a.v4
-#define host4_peer_b host_peer_b.v4
-#define host6_peer_a host_peer_a.v6
-#define host6_peer_b host_peer_b.v6
 
 /* pfring_extended_pkthdr.flags and pfring_packet.flags */
 #define PKT_FLAGS_CHECKSUM_OFFLOAD 0x0001 /* checksum not yet filled in (outgoing offload) */
@@ -264,7 +262,8 @@ typedef struct {
 	__u16 vlan_id;
 	__u8 ip_version; /* 4 or 6; 0 is taken as 4 */
 	__u8 proto;
-	ip_addr host_peer_a, host_peer_b;
+	PFR_ADDRESS(host_peer_a, host4_peer_a, host6_peer_a);
+	PFR_ADDRESS(host_peer_b, host4_peer_b, host6_peer_b);
 	__u16 port_peer_a, port_peer_b;
 	rule_action_behaviour rule_action;
 	filtering_rule_plugin_action plugin_action;

@@ -26,11 +26,12 @@ static void on_packet(const struct pfring_pkthdr *h, const u_char *p, const u_ch
 	const struct pkt_parsing_info *hdr = &h->extended_hdr.parsed_pkt;
 	const struct pcap_pkthdr *classic = (const struct pcap_pkthdr *)h;
 	char buf[512];
+	u_int32_t ipv4_src = hdr->ipv4_src; /* a name that a member has, too */
 
 	(void)user_bytes;
 	if (h->ts.tv_sec == 0 || classic->caplen != h->caplen)
 		return;
-	if (hdr->ip_version == 4 && hdr->ipv4_src && hdr->ipv4_dst && hdr->ipv4_tos == 0)
+	if (hdr->ip_version == 4 && ipv4_src && hdr->ipv4_dst && hdr->ipv4_tos == 0)
 		printf("%u:%u %u:%u\n", hdr->ip_src.v4, hdr->l4_src_port, hdr->ip_dst.v4,
 		       hdr->l4_dst_port);
 	else
