@@ -10,7 +10,6 @@
  */
 #include <linux/if_vlan.h>
 #include <linux/jhash.h>
-#include <linux/sched/mm.h>
 
 #include "pfr.h"
 
@@ -236,7 +235,7 @@ void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_
 {
 	struct pfr_rule_req req pfr_uninitialized;
 	int named = rule->use ? pfr_plugin_flow(rule, f, parse, add, &req) : -EOPNOTSUPP;
-	struct mem_cgroup *before = set_active_memcg(ring->memcg);
+	struct mem_cgroup *before = pfr_set_active_memcg(ring->memcg);
 
 	if (named > 0 && add)
 		flow_learn_req(ring, rules, &req);
@@ -246,7 +245,7 @@ void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_
 		flow_learn(ring, rules, &f->digest);
 	else if (named < 0)
 		flow_forget(rules, &f->digest);
-	set_active_memcg(before);
+	pfr_set_active_memcg(before);
 }
 
 /*

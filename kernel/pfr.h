@@ -144,7 +144,7 @@ struct pfr_ring {
 	char *appl_stats; /* mutex */
 	struct proc_dir_entry *proc, *proc_stats;
 	u64 lane_stride;
-	struct user_struct *user;
+	const struct cred *payer; /* whose RLIMIT_MEMLOCK locked_pages count against */
 	u64 locked_pages;
 	struct mem_cgroup *memcg; /* its creator's; pays for rules that packets add */
 	struct rcu_work free_work;

@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/cred.h>
 #include <linux/sched/user.h>
 #include <linux/if_vlan.h>
 #include <linux/vmalloc.h>
@@ -31,35 +32,33 @@ static_assert(PAGE_SIZE == 4096, "the ring format needs pages of 4096 bytes");
 static int ring_charge(struct pfr_ring *ring, u64 n)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	unsigned long old, new;
+	atomic_long_t *locked;
+	unsigned long old;
 
 	if (n > si_mem_available() / 2)
 		return -ENOMEM;
-	ring->user = get_uid(current_user());
-	ring->locked_pages = n;
+	locked = &current_user()->locked_vm;
 	if (capable(CAP_IPC_LOCK)) {
-		atomic_long_add(n, &ring->user->locked_vm);
-		return 0;
+		atomic_long_add(n, locked);
+	} else {
+		do {
+			old = atomic_long_read(locked);
+			if (old + n > limit)
+				return -ENOBUFS;
+		} while (atomic_long_cmpxchg(locked, old, old + n) != old);
 	}
-	do {
-		old = atomic_long_read(&ring->user->locked_vm);
-		new = old + n;
-		if (new > limit) {
-			free_uid(ring->user);
-			ring->user = NULL;
-			return -ENOBUFS;
-		}
-	} while (atomic_long_cmpxchg(&ring->user->locked_vm, old, new) != old);
+	ring->payer = get_current_cred();
+	ring->locked_pages = n;
 	return 0;
 }
 
 static void ring_uncharge(struct pfr_ring *ring)
 {
-	if (!ring->user)
+	if (!ring->payer)
 		return;
-	atomic_long_sub(ring->locked_pages, &ring->user->locked_vm);
-	free_uid(ring->user);
-	ring->user = NULL;
+	atomic_long_sub(ring->locked_pages, &ring->payer->user->locked_vm);
+	put_cred(ring->payer);
+	ring->payer = NULL;
 }
 
 static void lane_free(struct pfr_lane *lane)

@@ -2,8 +2,8 @@
 /*
  * compat.h - what differs between kernels 5.10 and the newest, and the only
  * place with conditionals about it. Each PFR_HAVE_* is the result of compiling
- * compat/probe_*.c against the kernel at hand (see Kbuild), never of comparing
- * version numbers: distributions carry interfaces back.
+ * compat/probe_*.c against the kernel at hand (see Kbuild), or of looking up what
+ * it exports, never of comparing version numbers: distributions carry interfaces back.
  */
 #ifndef PFR_COMPAT_H
 #define PFR_COMPAT_H
@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
+#include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 
 /* 6.5: skb_gso_segment() has moved there. */
@@ -65,6 +66,19 @@ static inline ktime_t pfr_skb_tstamp(const struct sk_buff *skb)
 #else
 #define PFR_GFP_ACCOUNT 0
 #endif
+
+/*
+ * 5.13: modules may say in a softirq whose memory cgroup pays. Before, what packets make the ring
+ * learn is charged to nobody; the tables' limits still hold.
+ */
+static inline struct mem_cgroup *pfr_set_active_memcg(struct mem_cgroup *memcg)
+{
+#if defined(PFR_HAVE_ACTIVE_MEMCG) || !defined(CONFIG_MEMCG)
+	return set_active_memcg(memcg);
+#else
+	return NULL;
+#endif
+}
 
 /* Compilers that clear each variable leave one alone that says so, if they know the word. */
 #if __has_attribute(__uninitialized__)
