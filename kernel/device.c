@@ -108,6 +108,21 @@ static void dev_destroy(struct pfr_dev *d)
 	kfree_rcu(d, rcu);
 }
 
+static void sub_del(struct pfr_sub *sub)
+{
+	struct pfr_dev *d = sub->dev;
+
+	hlist_del_rcu(&sub->node);
+	list_del(&sub->ring_node);
+	if (sub->grouped) /* cannot fail: the new group is smaller, and memory is waited for */
+		pfr_cluster_regroup(d, sub->ring->cluster, GFP_KERNEL | __GFP_NOFAIL);
+	kfree_rcu(sub, rcu);
+	if (hlist_empty(&d->subs))
+		dev_destroy(d);
+	else
+		dev_refresh(d);
+}
+
 static int sub_add(struct pfr_ring *ring, struct net_device *dev, u64 queues)
 {
 	struct pfr_dev *d = dev_find(ring->pn, dev);
@@ -135,31 +150,12 @@ static int sub_add(struct pfr_ring *ring, struct net_device *dev, u64 queues)
 	if (ring->cluster) {
 		err = pfr_cluster_regroup(d, ring->cluster, GFP_KERNEL_ACCOUNT);
 		if (err) {
-			hlist_del_rcu(&sub->node);
-			list_del(&sub->ring_node);
-			kfree_rcu(sub, rcu);
-			if (hlist_empty(&d->subs))
-				dev_destroy(d);
+			sub_del(sub);
 			return err;
 		}
 	}
 	dev_refresh(d);
 	return 0;
-}
-
-static void sub_del(struct pfr_sub *sub)
-{
-	struct pfr_dev *d = sub->dev;
-
-	hlist_del_rcu(&sub->node);
-	list_del(&sub->ring_node);
-	if (sub->grouped) /* cannot fail: the new group is smaller, and memory is waited for */
-		pfr_cluster_regroup(d, sub->ring->cluster, GFP_KERNEL | __GFP_NOFAIL);
-	kfree_rcu(sub, rcu);
-	if (hlist_empty(&d->subs))
-		dev_destroy(d);
-	else
-		dev_refresh(d);
 }
 
 static int bind_any(struct pfr_ring *ring, u64 queues)

@@ -360,66 +360,44 @@ static int rule_equip(struct pfr_ring *ring, struct pfr_rule *rule, const struct
 	return 0;
 }
 
-static int wild_add(struct pfr_ring *ring, const struct pfr_rule_req *req)
-{
-	struct pfr_wild *w = pfr_wild_create(req);
-	struct pfr_rules *rules;
-	int err;
-
-	if (!w)
-		return -ENOMEM;
-	err = rule_equip(ring, &w->rule, req);
-	if (!err) {
-		mutex_lock(&ring->mutex);
-		rules = rules_get(ring);
-		err = rules ? 0 : -ENOMEM;
-		if (!err && req->action == forward_packet_add_rule_and_stop_rule_evaluation)
-			err = pfr_flows_make(rules);
-		if (!err)
-			err = pfr_wild_insert(rules, w);
-		if (!err)
-			rules_publish(ring);
-		mutex_unlock(&ring->mutex);
-	}
-	if (err)
-		pfr_wild_free(w);
-	return err;
-}
-
-static int flow_add(struct pfr_ring *ring, const struct pfr_rule_req *req)
-{
-	struct pfr_flow_key key;
-	struct pfr_rules *rules;
-	struct pfr_flow *flow;
-	int err;
-
-	pfr_flow_key_ref(&req->ref, &key);
-	flow = pfr_flow_create(&key, req->action, GFP_KERNEL_ACCOUNT);
-	if (!flow)
-		return -ENOMEM;
-	err = rule_equip(ring, &flow->rule, req);
-	if (!err) {
-		mutex_lock(&ring->mutex);
-		rules = rules_get(ring);
-		err = rules ? pfr_flows_make(rules) : -ENOMEM;
-		if (!err)
-			err = pfr_flow_insert(rules, flow);
-		if (!err)
-			rules_publish(ring);
-		mutex_unlock(&ring->mutex);
-	}
-	if (err)
-		pfr_flow_free(flow);
-	return err;
-}
-
 int pfr_filter_add(struct pfr_ring *ring, const struct pfr_rule_req *req)
 {
+	bool hash = req->ref.kind == PFR_RULE_HASH;
+	struct pfr_flow *flow = NULL;
+	struct pfr_wild *w = NULL;
+	struct pfr_flow_key key;
+	struct pfr_rules *rules;
 	int err = req_check(req);
 
 	if (err)
 		return err;
-	return req->ref.kind == PFR_RULE_HASH ? flow_add(ring, req) : wild_add(ring, req);
+	if (hash) {
+		pfr_flow_key_ref(&req->ref, &key);
+		flow = pfr_flow_create(&key, req->action, GFP_KERNEL_ACCOUNT);
+	} else {
+		w = pfr_wild_create(req);
+	}
+	if (!flow && !w)
+		return -ENOMEM;
+	err = rule_equip(ring, hash ? &flow->rule : &w->rule, req);
+	if (!err) {
+		mutex_lock(&ring->mutex);
+		rules = rules_get(ring);
+		err = rules ? 0 : -ENOMEM;
+		if (!err &&
+		    (hash || req->action == forward_packet_add_rule_and_stop_rule_evaluation))
+			err = pfr_flows_make(rules);
+		if (!err)
+			err = hash ? pfr_flow_insert(rules, flow) : pfr_wild_insert(rules, w);
+		if (!err)
+			rules_publish(ring);
+		mutex_unlock(&ring->mutex);
+	}
+	if (err && hash)
+		pfr_flow_free(flow);
+	else if (err)
+		pfr_wild_free(w);
+	return err;
 }
 
 static int ref_check(const struct pfr_rule_ref *ref)
@@ -429,33 +407,41 @@ static int ref_check(const struct pfr_rule_ref *ref)
 	return ref->kind == PFR_RULE_WILDCARD && zeros(&ref->vlan_id, ref + 1) ? 0 : -EINVAL;
 }
 
+/* Under ring->mutex and in an RCU section: a packet may delete its flow's rule. */
+static struct pfr_rule *rule_find(struct pfr_rules *rules, const struct pfr_rule_ref *ref)
+{
+	struct pfr_flow_key key;
+	struct pfr_flow *flow;
+	struct pfr_wild *w;
+
+	if (!rules)
+		return NULL;
+	if (ref->kind == PFR_RULE_WILDCARD) {
+		w = pfr_wild_find(rules, ref->rule_id);
+		return w ? &w->rule : NULL;
+	}
+	pfr_flow_key_ref(ref, &key);
+	flow = pfr_flow_find(rules, &key);
+	return flow ? &flow->rule : NULL;
+}
+
 int pfr_filter_remove(struct pfr_ring *ring, const struct pfr_rule_ref *ref)
 {
 	int err = ref_check(ref);
-	struct pfr_flow_key key;
 	struct pfr_rules *rules;
-	struct pfr_flow *flow;
-	struct pfr_wild *w;
+	struct pfr_rule *rule;
 
 	if (err)
 		return err;
 	mutex_lock(&ring->mutex);
+	rcu_read_lock();
 	rules = ring->own_rules;
-	err = -ENOENT;
-	if (rules && ref->kind == PFR_RULE_HASH) {
-		pfr_flow_key_ref(ref, &key);
-		rcu_read_lock();
-		flow = pfr_flow_find(rules, &key);
-		if (flow && pfr_flow_remove(rules, flow))
-			err = 0;
-		rcu_read_unlock();
-	} else if (rules) {
-		w = pfr_wild_find(rules, ref->rule_id);
-		if (w) {
-			pfr_wild_remove(rules, w);
-			err = 0;
-		}
-	}
+	rule = rule_find(rules, ref);
+	if (rule && ref->kind == PFR_RULE_WILDCARD)
+		pfr_wild_remove(rules, container_of(rule, struct pfr_wild, rule));
+	else if (!rule || !pfr_flow_remove(rules, container_of(rule, struct pfr_flow, rule)))
+		err = -ENOENT;
+	rcu_read_unlock();
 	if (!err)
 		rules_publish(ring);
 	mutex_unlock(&ring->mutex);
@@ -465,28 +451,15 @@ int pfr_filter_remove(struct pfr_ring *ring, const struct pfr_rule_ref *ref)
 /* The rule's own figures or its plugin's. How many bytes, or an error. */
 int pfr_filter_stats(struct pfr_ring *ring, const struct pfr_rule_ref *ref, void *buf, u32 room)
 {
-	const struct pfr_rule *rule = NULL;
 	int err = ref_check(ref);
 	struct pfr_rule_count sum;
-	struct pfr_flow_key key;
-	struct pfr_rules *rules;
+	struct pfr_rule *rule;
 
 	if (err)
 		return err;
 	mutex_lock(&ring->mutex);
-	rcu_read_lock(); /* a packet may delete its flow's rule */
-	rules = ring->own_rules;
-	if (rules && ref->kind == PFR_RULE_HASH) {
-		struct pfr_flow *flow;
-
-		pfr_flow_key_ref(ref, &key);
-		flow = pfr_flow_find(rules, &key);
-		rule = flow ? &flow->rule : NULL;
-	} else if (rules) {
-		struct pfr_wild *w = pfr_wild_find(rules, ref->rule_id);
-
-		rule = w ? &w->rule : NULL;
-	}
+	rcu_read_lock();
+	rule = rule_find(ring->own_rules, ref);
 	if (rule)
 		err = pfr_plugin_stats(rule, buf, room);
 	if (rule && !err) {

@@ -165,39 +165,15 @@ bool pfr_flow_remove(struct pfr_rules *rules, struct pfr_flow *flow)
  */
 #define PFR_GFP_LEARN (GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT)
 
-/* Packet path: what follows of this flow is forwarded. */
-static void flow_learn(struct pfr_ring *ring, struct pfr_rules *rules, const struct pfr_digest *d)
+/* Packet path: a rule for a flow that has none. req: what a plugin said of it, or NULL. */
+static void flow_learn(struct pfr_ring *ring, struct pfr_rules *rules,
+		       const struct pfr_flow_key *key, const struct pfr_rule_req *req)
 {
-	struct pfr_flow_key key;
-	struct pfr_flow *flow;
-	int err = -ENOMEM;
+	u8 action = req ? req->action : forward_packet_and_stop_rule_evaluation;
+	struct pfr_flow *flow = pfr_flow_create(key, action, PFR_GFP_LEARN);
+	int err = flow ? 0 : -ENOMEM;
 
-	key_packet(d, &key);
-	if (!key.version || pfr_flow_find(rules, &key))
-		return;
-	flow = pfr_flow_create(&key, forward_packet_and_stop_rule_evaluation, PFR_GFP_LEARN);
-	if (flow)
-		err = pfr_flow_insert(rules, flow);
-	if (!err)
-		return;
-	kfree(flow);
-	if (err != -EEXIST) /* another CPU had a packet of the same flow */
-		this_cpu_inc(ring->counters->rule_errors);
-}
-
-/* The same for a flow that a plugin names, which may have a plugin itself. */
-static void flow_learn_req(struct pfr_ring *ring, struct pfr_rules *rules,
-			   const struct pfr_rule_req *req)
-{
-	struct pfr_flow_key key = {};
-	struct pfr_flow *flow;
-	int err = -ENOMEM;
-
-	pfr_flow_key_ref(&req->ref, &key);
-	if (pfr_flow_find(rules, &key))
-		return;
-	flow = pfr_flow_create(&key, req->action, PFR_GFP_LEARN);
-	if (flow)
+	if (flow && req)
 		err = pfr_plugin_attach(ring, &flow->rule, req, PFR_GFP_LEARN);
 	if (!err)
 		err = pfr_flow_insert(rules, flow);
@@ -205,46 +181,29 @@ static void flow_learn_req(struct pfr_ring *ring, struct pfr_rules *rules,
 		return;
 	if (flow)
 		pfr_flow_free(flow);
-	if (err != -EEXIST)
+	if (err != -EEXIST) /* another CPU had a packet of the same flow */
 		this_cpu_inc(ring->counters->rule_errors);
 }
 
-static void flow_forget_ref(struct pfr_rules *rules, const struct pfr_rule_ref *ref)
-{
-	struct pfr_flow_key key = {};
-	struct pfr_flow *flow;
-
-	pfr_flow_key_ref(ref, &key);
-	flow = pfr_flow_find(rules, &key);
-	if (flow)
-		pfr_flow_remove(rules, flow);
-}
-
-/* Packet path. */
-static void flow_forget(struct pfr_rules *rules, const struct pfr_digest *d)
-{
-	struct pfr_flow *flow = pfr_flow_of(rules, d);
-
-	if (flow)
-		pfr_flow_remove(rules, flow);
-}
-
-/* The hash rule that a rule's plugin names, or that of the packet's own flow. */
+/* Packet path: the hash rule that a rule's plugin names, or that of the packet's own flow. */
 void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_rule *rule,
 		     struct pfr_frame *f, struct pfr_parse *parse, bool add)
 {
 	struct pfr_rule_req req pfr_uninitialized;
 	int named = rule->use ? pfr_plugin_flow(rule, f, parse, add, &req) : -EOPNOTSUPP;
 	struct mem_cgroup *before = pfr_set_active_memcg(ring->memcg);
+	struct pfr_flow_key key = {};
+	struct pfr_flow *flow;
 
-	if (named > 0 && add)
-		flow_learn_req(ring, rules, &req);
-	else if (named > 0)
-		flow_forget_ref(rules, &req.ref);
-	else if (named < 0 && add)
-		flow_learn(ring, rules, &f->digest);
+	if (named > 0)
+		pfr_flow_key_ref(&req.ref, &key);
 	else if (named < 0)
-		flow_forget(rules, &f->digest);
+		key_packet(&f->digest, &key);
+	flow = key.version ? pfr_flow_find(rules, &key) : NULL;
+	if (flow && !add)
+		pfr_flow_remove(rules, flow);
+	else if (key.version && !flow && add)
+		flow_learn(ring, rules, &key, named > 0 ? &req : NULL);
 	pfr_set_active_memcg(before);
 }
 

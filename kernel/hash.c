@@ -35,16 +35,8 @@ u32 pfr_hash_host(const struct pfr_tuple *t, bool dst)
 
 bool pfr_hash_wants_inner(u32 type)
 {
-	switch (type) {
-	case cluster_per_inner_flow:
-	case cluster_per_inner_flow_2_tuple:
-	case cluster_per_inner_flow_4_tuple:
-	case cluster_per_inner_flow_5_tuple:
-	case cluster_per_inner_flow_tcp_5_tuple:
-	case cluster_per_inner_flow_ip_5_tuple:
-		return true;
-	}
-	return false;
+	return (type >= cluster_per_inner_flow && type <= cluster_per_inner_flow_tcp_5_tuple) ||
+	       type == cluster_per_inner_flow_ip_5_tuple;
 }
 
 enum { WITH_PORTS = 1, WITH_PROTO = 2, WITH_VLAN = 4 };

@@ -404,13 +404,12 @@ struct pfr_parse {
 /* ring.c */
 int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req);
 void pfr_ring_free(struct pfr_ring *ring);
-int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma);
+int pfr_ring_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma);
 u32 pfr_ring_queued(struct pfr_ring *ring, u32 enough);
 u64 pfr_ring_sum(struct pfr_ring *ring, bool drops);
 
 /* wake.c */
 void pfr_wake_init(struct pfr_ring *ring);
-void pfr_wake_stop(struct pfr_ring *ring);
 void pfr_wake_now(struct pfr_ring *ring, struct pfr_lane *lane);
 void pfr_wake_later(struct pfr_ring *ring);
 __poll_t pfr_wake_poll(struct pfr_ring *ring);
@@ -484,7 +483,7 @@ int pfr_plugin_flow(struct pfr_rule *rule, struct pfr_frame *f, struct pfr_parse
 void pfr_parse_free(struct pfr_parse *parse);
 int pfr_plugin_stats(const struct pfr_rule *rule, void *buf, u32 room);
 bool pfr_plugin_idle(const struct pfr_rule *rule, u32 seconds);
-void pfr_plugins_show(struct seq_file *m);
+int pfr_plugins_show(struct seq_file *m, void *v);
 u32 pfr_plugins_count(void);
 
 /* reflect.c */

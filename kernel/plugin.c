@@ -95,7 +95,7 @@ int pf_ring_unregister_plugin(u_int16_t plugin_id)
 }
 EXPORT_SYMBOL_GPL(pf_ring_unregister_plugin);
 
-void pfr_plugins_show(struct seq_file *m)
+int pfr_plugins_show(struct seq_file *m, void *v)
 {
 	u32 i;
 
@@ -108,6 +108,7 @@ void pfr_plugins_show(struct seq_file *m)
 			seq_printf(m, "%u %s [%s]\n", i, p->reg->name, p->reg->description);
 	}
 	mutex_unlock(&plugin_lock);
+	return 0;
 }
 
 u32 pfr_plugins_count(void)

@@ -67,21 +67,9 @@ static int dev_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-static int plugins_show(struct seq_file *m, void *v)
-{
-	pfr_plugins_show(m);
-	return 0;
-}
-
-static const char *direction_name(u8 direction)
-{
-	static const char *const name[] = {"RX+TX", "RX only", "TX only"};
-
-	return name[direction];
-}
-
 static int ring_show(struct seq_file *m, void *v)
 {
+	static const char *const direction[] = {"RX+TX", "RX only", "TX only"};
 	struct pfr_ring *ring = m->private;
 	char appl[sizeof(ring->appl_name)];
 	u32 wild = 0, flows = 0;
@@ -104,7 +92,7 @@ static int ring_show(struct seq_file *m, void *v)
 	row(m, "Sampling Rate", "%u", READ_ONCE(ring->sampling));
 	row(m, "Appl. Name", "%s", *appl ? appl : "<unknown>");
 	row(m, "IP Defragment", "%s", pfr_enable_ip_defrag ? "Yes" : "No");
-	row(m, "Capture Direction", "%s", direction_name(READ_ONCE(ring->direction)));
+	row(m, "Capture Direction", "%s", direction[READ_ONCE(ring->direction)]);
 	row(m, "BPF Filtering", "%s",
 	    rcu_access_pointer(ring->sk.sk_filter) ? "Enabled" : "Disabled");
 	row(m, "# Filters", "%u wildcard, %u hash, policy %s", wild, flows,
@@ -163,7 +151,7 @@ int pfr_proc_net_init(struct net *net, struct pfr_net *pn)
 	pn->proc_stats = proc_mkdir("stats", pn->proc);
 	if (!pn->proc_stats || !proc_create_single_data("info", 0444, pn->proc, info_show, pn) ||
 	    !proc_create_single_data("dev", 0444, pn->proc, dev_show, pn) ||
-	    !proc_create_single_data("plugins_info", 0444, pn->proc, plugins_show, pn)) {
+	    !proc_create_single_data("plugins_info", 0444, pn->proc, pfr_plugins_show, pn)) {
 		proc_remove(pn->proc);
 		return -ENOMEM;
 	}

@@ -72,6 +72,15 @@ static void lane_free(struct pfr_lane *lane)
 	kvfree(lane->pages);
 }
 
+static void lanes_free(struct pfr_lane *lanes, u32 n)
+{
+	u32 i;
+
+	for (i = 0; lanes && i < n; i++)
+		lane_free(&lanes[i]);
+	kvfree(lanes);
+}
+
 static int lane_alloc(struct pfr_lane *lane, u64 data_size)
 {
 	/* NORETRY: a ring that is too large fails, it does not start the OOM killer. */
@@ -108,11 +117,7 @@ static int lane_alloc(struct pfr_lane *lane, u64 data_size)
 
 void pfr_ring_free(struct pfr_ring *ring)
 {
-	u32 i;
-
-	for (i = 0; ring->lanes && i < ring->nlanes; i++)
-		lane_free(&ring->lanes[i]);
-	kvfree(ring->lanes);
+	lanes_free(ring->lanes, ring->nlanes);
 	ring->lanes = NULL;
 	ring_uncharge(ring);
 }
@@ -172,9 +177,7 @@ int pfr_ring_alloc(struct pfr_ring *ring, const struct pfr_ring_req *req)
 	return 0;
 
 err_lanes:
-	for (i = 0; i < nlanes; i++)
-		lane_free(&lanes[i]);
-	kvfree(lanes);
+	lanes_free(lanes, nlanes);
 	ring_uncharge(ring);
 	return err;
 }
@@ -187,8 +190,9 @@ err_lanes:
  * mmap_lock held; lanes never change once set, so no lock of ours is needed,
  * and the mapping holds the file, so they outlive it.
  */
-int pfr_ring_mmap(struct pfr_ring *ring, struct vm_area_struct *vma)
+int pfr_ring_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
 {
+	const struct pfr_ring *ring = pfr_ring(sock->sk);
 	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
 	u64 stride, page, pages = vma_pages(vma);
 	u32 lane;

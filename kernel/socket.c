@@ -25,7 +25,7 @@ static void ring_free_work(struct work_struct *work)
 {
 	struct pfr_ring *ring = container_of(to_rcu_work(work), struct pfr_ring, free_work);
 
-	pfr_wake_stop(ring);
+	hrtimer_cancel(&ring->timer); /* nobody arms it any more */
 	pfr_filter_free(ring);
 	pfr_ring_free(ring);
 	free_percpu(ring->counters);
@@ -88,11 +88,6 @@ static int pfr_getname(struct socket *sock, struct sockaddr *addr, int peer)
 	return sizeof(*sa);
 }
 
-static int pfr_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
-{
-	return pfr_ring_mmap(pfr_ring(sock->sk), vma);
-}
-
 static __poll_t pfr_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
 	struct pfr_ring *ring = pfr_ring(sock->sk);
@@ -135,7 +130,7 @@ static const struct proto_ops pfr_ops = {
 	.getsockopt = pfr_getsockopt,
 	.sendmsg = pfr_tx_sendmsg,
 	.recvmsg = sock_no_recvmsg,
-	.mmap = pfr_mmap,
+	.mmap = pfr_ring_mmap,
 };
 
 static int pfr_create(struct net *net, struct socket *sock, int protocol, int kern)

@@ -13,11 +13,11 @@
 
 #define APPL_STATS_MAX 4095
 
-static int get_int(sockptr_t val, unsigned int len, int *n)
+static int get_struct(sockptr_t val, unsigned int len, void *to, unsigned int size)
 {
-	if (len != sizeof(*n))
+	if (len != size)
 		return -EINVAL;
-	return copy_from_sockptr(n, val, sizeof(*n)) ? -EFAULT : 0;
+	return copy_from_sockptr(to, val, size) ? -EFAULT : 0;
 }
 
 /* Text of at most max characters, made printable ASCII: it is shown in /proc. */
@@ -91,12 +91,10 @@ static void set_inactive(struct pfr_ring *ring)
 static int set_ring(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 {
 	struct pfr_ring_req req;
-	int err;
+	int err = get_struct(val, len, &req, sizeof(req));
 
-	if (len != sizeof(req))
-		return -EINVAL;
-	if (copy_from_sockptr(&req, val, sizeof(req)))
-		return -EFAULT;
+	if (err)
+		return err;
 	mutex_lock(&ring->mutex);
 	err = pfr_ring_alloc(ring, &req);
 	mutex_unlock(&ring->mutex);
@@ -106,29 +104,24 @@ static int set_ring(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 static int set_cluster(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 {
 	struct pfr_cluster_req req;
-	int err;
+	int err = get_struct(val, len, &req, sizeof(req));
 
-	if (len != sizeof(req))
-		return -EINVAL;
-	if (copy_from_sockptr(&req, val, sizeof(req)))
-		return -EFAULT;
+	if (err)
+		return err;
 	rtnl_lock();
 	err = pfr_cluster_join(ring, &req);
 	rtnl_unlock();
 	return err;
 }
 
-/* Freed by the caller. */
-static void *get_struct(sockptr_t val, unsigned int len, unsigned int size)
-{
-	return len == size ? memdup_sockptr(val, len) : ERR_PTR(-EINVAL);
-}
-
 static int set_rule(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 {
-	struct pfr_rule_req *req = get_struct(val, len, sizeof(*req));
+	struct pfr_rule_req *req;
 	int err;
 
+	if (len != sizeof(*req))
+		return -EINVAL;
+	req = memdup_sockptr(val, len);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	err = pfr_filter_add(ring, req);
@@ -140,11 +133,7 @@ static int set_no_rule(struct pfr_ring *ring, sockptr_t val, unsigned int len)
 {
 	struct pfr_rule_ref ref;
 
-	if (len != sizeof(ref))
-		return -EINVAL;
-	if (copy_from_sockptr(&ref, val, sizeof(ref)))
-		return -EFAULT;
-	return pfr_filter_remove(ring, &ref);
+	return get_struct(val, len, &ref, sizeof(ref)) ?: pfr_filter_remove(ring, &ref);
 }
 
 static int set_reflector(struct pfr_ring *ring, sockptr_t val, unsigned int len)
@@ -297,8 +286,7 @@ int pfr_setsockopt(struct socket *sock, int level, int optname, sockptr_t val, u
 	case PFR_SO_APPL_STATS:
 		return set_stats_text(ring, val, len);
 	}
-	err = get_int(val, len, &n);
-	return err ?: set_number(ring, optname, n);
+	return get_struct(val, len, &n, sizeof(n)) ?: set_number(ring, optname, n);
 }
 
 static void info_fill(struct pfr_ring *ring, struct pfr_info *info)

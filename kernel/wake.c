@@ -92,9 +92,3 @@ void pfr_wake_init(struct pfr_ring *ring)
 	ring->watermark_ms = PFR_WATERMARK_MS;
 	pfr_hrtimer_setup(&ring->timer, wake_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 }
-
-/* After the grace period of the last subscription: nobody arms it any more. */
-void pfr_wake_stop(struct pfr_ring *ring)
-{
-	hrtimer_cancel(&ring->timer);
-}

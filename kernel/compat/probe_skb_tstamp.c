@@ -2,8 +2,4 @@
 /* Compiles if skb_tstamp() tells arrival times from delivery times. */
 #include <linux/skbuff.h>
 
-ktime_t probe(const struct sk_buff *skb);
-ktime_t probe(const struct sk_buff *skb)
-{
-	return skb_tstamp(skb);
-}
+int probe = sizeof(&skb_tstamp);

@@ -16,6 +16,7 @@
 #ifndef PF_RING_PLUGIN_H
 #define PF_RING_PLUGIN_H
 
+#include <linux/device/driver.h>
 #include <linux/module.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -136,5 +137,53 @@ static inline void *pfring_parse_alloc(struct parse_buffer **parse_memory, u_int
 	*parse_memory = buffer;
 	return buffer->mem;
 }
+
+/* What handle_skb keeps of a rule of either kind; NULL before it kept anything. */
+static inline void **pfring_rule_data(sw_filtering_rule_element *rule,
+				      sw_filtering_hash_bucket *hash_rule)
+{
+	return rule ? &rule->plugin_data_ptr : &hash_rule->plugin_data_ptr;
+}
+
+/* The same as size bytes, zeroed when they are first asked for; NULL if there is no memory. */
+static inline void *pfring_rule_memory(sw_filtering_rule_element *rule,
+				       sw_filtering_hash_bucket *hash_rule, size_t size)
+{
+	void **data = pfring_rule_data(rule, hash_rule);
+
+	if (!*data)
+		*data = kzalloc(size, GFP_ATOMIC | __GFP_NOWARN);
+	return *data;
+}
+
+/* get_stats for such bytes: they are the answer, zeros where no packet came. */
+static inline int pfring_rule_copy(sw_filtering_rule_element *rule,
+				   sw_filtering_hash_bucket *hash_rule, u_char *buffer, u_int room,
+				   u_int size)
+{
+	const void *data = *pfring_rule_data(rule, hash_rule);
+
+	if (room < size)
+		return 0;
+	memset(buffer, 0, size);
+	if (data)
+		memcpy(buffer, data, size);
+	return size;
+}
+
+/* free_rule_mem for them. */
+static inline void pfring_rule_kfree(sw_filtering_rule_element *rule,
+				     sw_filtering_hash_bucket *hash_rule)
+{
+	kfree(*pfring_rule_data(rule, hash_rule));
+}
+
+static inline void pfring_plugin_leave(const struct pfring_plugin_registration *reg)
+{
+	unregister_plugin(reg->plugin_id);
+}
+
+/* For a module that is nothing but one plugin: its init and exit. */
+#define module_pfring_plugin(reg) module_driver(reg, register_plugin, pfring_plugin_leave)
 
 #endif /* PF_RING_PLUGIN_H */

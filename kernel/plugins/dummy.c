@@ -25,22 +25,14 @@ static int dummy_filter(struct pf_ring_socket *pfr, sw_filtering_rule_element *r
 	       !memcmp(begin, filter->begin, len);
 }
 
-static void **data_of(sw_filtering_rule_element *rule, sw_filtering_hash_bucket *hash_rule)
-{
-	return rule ? &rule->plugin_data_ptr : &hash_rule->plugin_data_ptr;
-}
-
 static int dummy_handle(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 			sw_filtering_hash_bucket *hash_rule, struct pfring_pkthdr *hdr,
 			struct sk_buff *skb, int displ, u_int16_t filter_plugin_id,
 			struct parse_buffer **parse_memory, rule_action_behaviour *behaviour)
 {
-	void **data = data_of(rule, hash_rule);
 	struct dummy_stats *stats;
 
-	if (!*data)
-		*data = kzalloc(sizeof(*stats), GFP_ATOMIC | __GFP_NOWARN);
-	stats = *data;
+	stats = pfring_rule_memory(rule, hash_rule, sizeof(*stats));
 	if (!stats)
 		return -ENOMEM;
 	stats->packets++;
@@ -51,26 +43,13 @@ static int dummy_handle(struct pf_ring_socket *pfr, sw_filtering_rule_element *r
 static int dummy_stats(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 		       sw_filtering_hash_bucket *hash_rule, u_char *buffer, u_int len)
 {
-	const void *stats = *data_of(rule, hash_rule);
-
-	if (len < sizeof(struct dummy_stats))
-		return 0;
-	if (stats)
-		memcpy(buffer, stats, sizeof(struct dummy_stats));
-	else
-		memset(buffer, 0, sizeof(struct dummy_stats));
-	return sizeof(struct dummy_stats);
-}
-
-static void dummy_free(sw_filtering_rule_element *rule, sw_filtering_hash_bucket *hash_rule)
-{
-	kfree(*data_of(rule, hash_rule));
+	return pfring_rule_copy(rule, hash_rule, buffer, len, sizeof(struct dummy_stats));
 }
 
 static int dummy_purge(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 		       sw_filtering_hash_bucket *hash_rule, u_int16_t inactivity)
 {
-	return !*data_of(rule, hash_rule);
+	return !*pfring_rule_data(rule, hash_rule);
 }
 
 static unsigned int rings_left;
@@ -110,23 +89,12 @@ static struct pfring_plugin_registration registration = {
 	.pfring_plugin_handle_skb = dummy_handle,
 	.pfring_plugin_get_stats = dummy_stats,
 	.pfring_plugin_purge_idle = dummy_purge,
-	.pfring_plugin_free_rule_mem = dummy_free,
+	.pfring_plugin_free_rule_mem = pfring_rule_kfree,
 	.pfring_plugin_free_ring_mem = dummy_free_ring,
 	.pfring_plugin_add_rule = dummy_flow,
 	.pfring_plugin_del_rule = dummy_flow,
 };
 
-static int __init dummy_plugin_init(void)
-{
-	return register_plugin(&registration);
-}
-
-static void __exit dummy_plugin_exit(void)
-{
-	unregister_plugin(DUMMY_PLUGIN_ID);
-}
-
-module_init(dummy_plugin_init);
-module_exit(dummy_plugin_exit);
+module_pfring_plugin(registration);
 MODULE_DESCRIPTION("pf_ring plugin: counts packets and bytes");
 MODULE_LICENSE("GPL");

@@ -147,25 +147,17 @@ static int rtp_filter(struct pf_ring_socket *pfr, sw_filtering_rule_element *rul
 	return rtp_read(hdr, skb, displ, &rtp) && (!filter->ssrc || filter->ssrc == rtp.ssrc);
 }
 
-static void **data_of(sw_filtering_rule_element *rule, sw_filtering_hash_bucket *hash_rule)
-{
-	return rule ? &rule->plugin_data_ptr : &hash_rule->plugin_data_ptr;
-}
-
 static int rtp_handle(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 		      sw_filtering_hash_bucket *hash_rule, struct pfring_pkthdr *hdr,
 		      struct sk_buff *skb, int displ, u_int16_t filter_plugin_id,
 		      struct parse_buffer **parse_memory, rule_action_behaviour *behaviour)
 {
 	const struct rtp_filter *filter = filter_of(rule);
-	void **data = data_of(rule, hash_rule);
 	struct flows *flows;
 	struct flow *flow;
 	struct rtp rtp;
 
-	if (!*data)
-		*data = kzalloc(sizeof(*flows), GFP_ATOMIC | __GFP_NOWARN);
-	flows = *data;
+	flows = pfring_rule_memory(rule, hash_rule, sizeof(*flows));
 	if (!flows)
 		return -ENOMEM;
 	if (!rtp_read(hdr, skb, displ, &rtp)) {
@@ -184,7 +176,7 @@ static int rtp_handle(struct pf_ring_socket *pfr, sw_filtering_rule_element *rul
 static int rtp_stats(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 		     sw_filtering_hash_bucket *hash_rule, u_char *buffer, u_int len)
 {
-	const struct flows *flows = *data_of(rule, hash_rule);
+	const struct flows *flows = *pfring_rule_data(rule, hash_rule);
 	struct rtp_stats *stats = (void *)buffer;
 	u32 i, n = flows ? flows->count : 0;
 
@@ -208,11 +200,6 @@ static int rtp_stats(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule
 	return offsetof(struct rtp_stats, flow) + n * sizeof(stats->flow[0]);
 }
 
-static void rtp_free(sw_filtering_rule_element *rule, sw_filtering_hash_bucket *hash_rule)
-{
-	kfree(*data_of(rule, hash_rule));
-}
-
 static struct pfring_plugin_registration registration = {
 	.plugin_id = RTP_PLUGIN_ID,
 	.name = "rtp",
@@ -220,20 +207,9 @@ static struct pfring_plugin_registration registration = {
 	.pfring_plugin_filter_skb = rtp_filter,
 	.pfring_plugin_handle_skb = rtp_handle,
 	.pfring_plugin_get_stats = rtp_stats,
-	.pfring_plugin_free_rule_mem = rtp_free,
+	.pfring_plugin_free_rule_mem = pfring_rule_kfree,
 };
 
-static int __init rtp_plugin_init(void)
-{
-	return register_plugin(&registration);
-}
-
-static void __exit rtp_plugin_exit(void)
-{
-	unregister_plugin(RTP_PLUGIN_ID);
-}
-
-module_init(rtp_plugin_init);
-module_exit(rtp_plugin_exit);
+module_pfring_plugin(registration);
 MODULE_DESCRIPTION("pf_ring plugin: RTP protocol analyzer");
 MODULE_LICENSE("GPL");

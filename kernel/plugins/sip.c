@@ -177,24 +177,16 @@ static int sip_filter(struct pf_ring_socket *pfr, sw_filtering_rule_element *rul
 	       (!len || (m->call_id.len == len && !memcmp(m->call_id.at, filter->call_id, len)));
 }
 
-static void **data_of(sw_filtering_rule_element *rule, sw_filtering_hash_bucket *hash_rule)
-{
-	return rule ? &rule->plugin_data_ptr : &hash_rule->plugin_data_ptr;
-}
-
 static int sip_handle(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 		      sw_filtering_hash_bucket *hash_rule, struct pfring_pkthdr *hdr,
 		      struct sk_buff *skb, int displ, u_int16_t filter_plugin_id,
 		      struct parse_buffer **parse_memory, rule_action_behaviour *behaviour)
 {
-	void **data = data_of(rule, hash_rule);
 	struct parse_buffer *own = NULL, **memory = &own;
 	const struct message *m;
 	struct sip_stats *stats;
 
-	if (!*data)
-		*data = kzalloc(sizeof(*stats), GFP_ATOMIC | __GFP_NOWARN);
-	stats = *data;
+	stats = pfring_rule_memory(rule, hash_rule, sizeof(*stats));
 	if (!stats)
 		return -ENOMEM;
 	if (filter_plugin_id == SIP_PLUGIN_ID)
@@ -214,20 +206,7 @@ static int sip_handle(struct pf_ring_socket *pfr, sw_filtering_rule_element *rul
 static int sip_stats(struct pf_ring_socket *pfr, sw_filtering_rule_element *rule,
 		     sw_filtering_hash_bucket *hash_rule, u_char *buffer, u_int len)
 {
-	const void *stats = *data_of(rule, hash_rule);
-
-	if (len < sizeof(struct sip_stats))
-		return 0;
-	if (stats)
-		memcpy(buffer, stats, sizeof(struct sip_stats));
-	else
-		memset(buffer, 0, sizeof(struct sip_stats));
-	return sizeof(struct sip_stats);
-}
-
-static void sip_free(sw_filtering_rule_element *rule, sw_filtering_hash_bucket *hash_rule)
-{
-	kfree(*data_of(rule, hash_rule));
+	return pfring_rule_copy(rule, hash_rule, buffer, len, sizeof(struct sip_stats));
 }
 
 static struct pfring_plugin_registration registration = {
@@ -237,21 +216,11 @@ static struct pfring_plugin_registration registration = {
 	.pfring_plugin_filter_skb = sip_filter,
 	.pfring_plugin_handle_skb = sip_handle,
 	.pfring_plugin_get_stats = sip_stats,
-	.pfring_plugin_free_rule_mem = sip_free,
+	.pfring_plugin_free_rule_mem = pfring_rule_kfree,
 };
 
-static int __init sip_plugin_init(void)
-{
-	BUILD_BUG_ON(sizeof(struct sip_filter) > FILTER_PLUGIN_DATA_LEN);
-	return register_plugin(&registration);
-}
+static_assert(sizeof(struct sip_filter) <= FILTER_PLUGIN_DATA_LEN);
 
-static void __exit sip_plugin_exit(void)
-{
-	unregister_plugin(SIP_PLUGIN_ID);
-}
-
-module_init(sip_plugin_init);
-module_exit(sip_plugin_exit);
+module_pfring_plugin(registration);
 MODULE_DESCRIPTION("pf_ring plugin: SIP protocol analyzer");
 MODULE_LICENSE("GPL");
