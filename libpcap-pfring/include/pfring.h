@@ -75,10 +75,10 @@ extern "C" {
 #define PF_RING_DO_NOT_PARSE          (1u << 9)
 #define PF_RING_DO_NOT_TIMESTAMP      (1u << 10)
 #define PF_RING_CHUNK_MODE            (1u << 11) /* * */
-#define PF_RING_IXIA_TIMESTAMP        (1u << 12) /* * */
+#define PF_RING_IXIA_TIMESTAMP        (1u << 12) /* time stamps behind frames (pfring_hw.h) */
 #define PF_RING_USERSPACE_BPF         (1u << 13) /* filters run in the library */
 #define PF_RING_ZC_NOT_REPROGRAM_RSS  (1u << 14) /* * */
-#define PF_RING_VSS_APCON_TIMESTAMP   (1u << 15) /* * */
+#define PF_RING_VSS_APCON_TIMESTAMP   (1u << 15) /* the same, of VSS Monitoring and APCON */
 #define PF_RING_ZC_IPONLY_RSS         (1u << 16) /* * */
 #define PF_RING_FLOW_OFFLOAD          (1u << 17) /* * */
 #define PF_RING_FLOW_OFFLOAD_NOUPDATES (1u << 18) /* * */
@@ -89,8 +89,8 @@ extern "C" {
 #define PF_RING_TX_BPF                (1u << 22) /* the filter also applies to pfring_send() */
 #define PF_RING_FLOW_OFFLOAD_TUNNEL   (1u << 23) /* * */
 #define PF_RING_DISCARD_INJECTED_PKTS (1u << 24) /* do not capture what this process sends */
-#define PF_RING_ARISTA_TIMESTAMP      (1u << 25) /* * */
-#define PF_RING_METAWATCH_TIMESTAMP   (1u << 26) /* * */
+#define PF_RING_ARISTA_TIMESTAMP      (1u << 25) /* the same, of Arista 7150 switches */
+#define PF_RING_METAWATCH_TIMESTAMP   (1u << 26) /* the same, of MetaWatch */
 #define PF_RING_HW_TIMESTAMP_UNSYNC   (1u << 27) /* * the adapter's clock is never set anyway */
 #define PF_RING_DNA_FIXED_RSS_Q_0     PF_RING_ZC_FIXED_RSS_Q_0
 

@@ -178,6 +178,44 @@ int pfring_recv_chunk(pfring *ring, void **chunk, pfring_chunk_info *chunk_info,
 /* The struct pfring_packet of the packet that the last receive call returned. -EAGAIN: none. */
 int pfring_get_metadata(pfring *ring, u_char **metadata, u_int32_t *metadata_len);
 
+/*
+ * Time stamps that taps and switches put behind each frame: Ixia, VSS Monitoring
+ * and APCON, MetaWatch (Metamako, Arista 7130), Arista 7150. A ring opened with
+ * PF_RING_IXIA_TIMESTAMP, PF_RING_VSS_APCON_TIMESTAMP, PF_RING_METAWATCH_TIMESTAMP
+ * or PF_RING_ARISTA_TIMESTAMP takes the time of its packets from there, and
+ * shortens them by it; of several flags the first in this order counts. These
+ * calls do the same to one packet. Times are UTC; docs/tools.md has the rest.
+ *
+ * ..._read_...: how many bytes the stamp takes at the end of buffer, 0 and a zero
+ * time if there is none. ..._handle_...: moves it into hdr, whose caplen and len
+ * get shorter; 0 also if there is none; -EMSGSIZE if the end was not captured.
+ */
+int pfring_read_ixia_hw_timestamp(u_char *buffer, u_int32_t buffer_len, struct timespec *ts);
+int pfring_handle_ixia_hw_timestamp(u_char *buffer, struct pfring_pkthdr *hdr);
+int pfring_read_vss_apcon_hw_timestamp(u_char *buffer, u_int32_t buffer_len, struct timespec *ts);
+int pfring_handle_vss_apcon_hw_timestamp(u_char *buffer, struct pfring_pkthdr *hdr);
+int pfring_read_metawatch_hw_timestamp(u_char *buffer, u_int32_t buffer_len, struct timespec *ts);
+int pfring_read_metawatch_device_info(u_char *buffer, u_int32_t buffer_len, u_int16_t *device_id,
+				      u_int8_t *port_id);
+/* Also fills in extended_hdr.device_id and port_id. */
+int pfring_handle_metawatch_hw_timestamp(u_char *buffer, struct pfring_pkthdr *hdr);
+/*
+ * A 7150 stamps packets with a counter, and says in key frames what time it was
+ * when that stood where. 0 with both, -ENOENT if the packet is none. The other
+ * calls of this thread go by the last one; before it their time is 0, or stays.
+ */
+int pfring_read_arista_7150_keyframe(u_char *buffer, u_int32_t buffer_len, u_int64_t *ns_ts,
+				     u_int32_t *ticks_ts);
+int pfring_read_arista_7150_hw_timestamp(u_char *buffer, u_int32_t buffer_len, u_int64_t *ns_ts);
+/* 1: a key frame, to be skipped. */
+int pfring_handle_arista_hw_timestamp(u_char *buffer, struct pfring_pkthdr *hdr);
+#define pfring_read_arista_keyframe	pfring_read_arista_7150_keyframe
+#define pfring_read_arista_hw_timestamp pfring_read_arista_7150_hw_timestamp
+/* PF_RING's library then prints what it reads; this one never prints. */
+static inline void pfring_enable_hw_timestamp_debug(void)
+{
+}
+
 /* Calls for adapters and modules that only PF_RING's makers have: -EOPNOTSUPP. */
 typedef struct pfring_flow_update pfring_flow_update;
 typedef struct {

@@ -171,6 +171,12 @@ struct pfri_choice {
 	u_int32_t slice_bytes;
 };
 
+/* The last key frame of an Arista switch: when its counter stood there. */
+struct pfri_key_frame {
+	u_int64_t utc_ns; /* 0: none came yet */
+	u_int32_t ticks;
+};
+
 #define PFRI_NOTICE 4096 /* with its NUL */
 
 /* The handle. Its first member is what programs see of it. */
@@ -211,6 +217,8 @@ struct pfri_ring {
 	u_int poll_duration;         /* ms */
 	struct pfri_choice choice;
 	enum pfri_refilter refilter; /* set by ops->set_filter and ended by the backend */
+	u_int32_t trailer;           /* PF_RING_*_TIMESTAMP: what lies behind frames; 0: nothing */
+	struct pfri_key_frame key_frame;
 	u_int32_t id;
 	char appname[32];
 	const char *notice;          /* pfring_set_application_stats(), during that call */
@@ -244,6 +252,7 @@ struct pfri_ring {
 #define PFRI_SOFT_RULES     (1u << 4)
 #define PFRI_SOFT_CHOICE    (1u << 8) /* choice.c: queues and VLANs */
 #define PFRI_SOFT_SLICE     (1u << 9) /* choice.c: cut behind a layer */
+#define PFRI_SOFT_TRAILER   (1u << 10) /* trailer.c: a time stamp behind the frame */
 
 /*
  * In the flags of a packet between recv_batch() and the sieve of receive.c,

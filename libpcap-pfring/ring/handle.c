@@ -118,6 +118,7 @@ static int take_options(struct pfri_ring *r, const struct pfring_open_options *o
 				 r->opt.timeout_ms);
 	if ((r->opt.flags & PF_RING_HW_TIMESTAMP) && !r->opt.hw_tstamp)
 		r->opt.hw_tstamp = 1;
+	pfri_trailer_init(r);
 	return 0;
 }
 

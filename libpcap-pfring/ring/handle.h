@@ -119,6 +119,10 @@ int pfri_apply_filter(struct pfri_ring *r);
 /* choice.c: whether the ring takes p, and what of it. */
 bool pfri_chosen(const struct pfri_ring *r, const struct pfring_packet *p);
 void pfri_slice(const struct pfri_ring *r, struct pfring_packet *p);
+/* trailer.c: which time stamps r's packets bear behind them, by its flags. */
+void pfri_trailer_init(struct pfri_ring *r);
+/* trailer.c: takes p's time from there and cuts it off; false: p is not for the reader. */
+bool pfri_take_trailer(struct pfri_ring *r, struct pfring_packet *p);
 /* interface.c: asks the driver of the bound interface. 0 or -errno, without a sentence. */
 int pfri_ethtool(struct pfri_ring *r, void *cmd);
 /* send.c: sends what waits and frees the queue. */

@@ -50,6 +50,8 @@ void pfri_soft_update(struct pfri_ring *r)
 		soft |= PFRI_SOFT_CHOICE;
 	if (r->choice.slice != FULL_PACKET_SLICING)
 		soft |= PFRI_SOFT_SLICE;
+	if (r->trailer)
+		soft |= PFRI_SOFT_TRAILER;
 	r->soft = soft;
 }
 
@@ -112,6 +114,10 @@ u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
 		if (p->flags & PFRI_PKT_DECIDED) {
 			p->flags &= (u_int16_t)~PFRI_PKT_DECIDED;
 		} else if ((r->soft & PFRI_SOFT_RULES) && !pfri_rules_pass(r, p)) {
+			r->filtered_user++;
+			continue;
+		}
+		if ((r->soft & PFRI_SOFT_TRAILER) && !pfri_take_trailer(r, p)) {
 			r->filtered_user++;
 			continue;
 		}
