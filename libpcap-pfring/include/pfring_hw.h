@@ -109,9 +109,10 @@ int pfring_add_hw_rule(pfring *ring, hw_filtering_rule *rule);
 int pfring_remove_hw_rule(pfring *ring, hw_filtering_rule *rule);
 int pfring_remove_hw_rule_id(pfring *ring, u_int16_t rule_id);
 /*
- * Where the calls for wildcard and hash rules put them. software_only, as
- * opened; the others are -EOPNOTSUPP: no adapter counts, balances and expires
- * rules as those calls promise. Name what it can with pfring_add_hw_rule().
+ * Where the calls for wildcard and hash rules put them from now on (docs/filters.md).
+ * software_only: as opened. hardware_and_software: into software, and what the
+ * adapter takes into the adapter as well. hardware_only: into the adapter, or they
+ * fail; -EOPNOTSUPP if it has no rules. Such rules leave it when the ring is closed.
  */
 int pfring_set_filtering_mode(pfring *ring, filtering_mode mode);
 /* default_pass is what adapters do; default_drop is -EOPNOTSUPP. */

@@ -57,16 +57,6 @@ int pfring_set_filtering_sampling_rate(pfring *ring, u_int32_t rate)
 			    "with pfring_set_sampling_rate()");
 }
 
-int pfring_set_filtering_mode(pfring *ring, filtering_mode mode)
-{
-	if (mode > software_only)
-		return pfri_fail(-EINVAL, "%d is no filtering mode", (int)mode);
-	if (mode == software_only && ring)
-		return 0;
-	return absent(ring, "rules run in software; pfring_add_hw_rule() puts one into the "
-			    "adapter");
-}
-
 int pfring_bind(pfring *ring, const char *device_name)
 {
 	struct pfri_ring *r = pfri_of(ring);

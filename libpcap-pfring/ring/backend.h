@@ -30,6 +30,7 @@
 
 struct pfri_ring;
 struct pfri_rules;
+struct pfri_hw_list;
 struct pfri_flow_rule;
 
 /* A parsed device name (names.c). */
@@ -210,6 +211,8 @@ struct pfri_ring {
 	u_int32_t sampling;
 	bool sampled_below;          /* told of it, the backend itself samples all that comes */
 	struct pfri_rules *rules;    /* the library's own, mapped when first needed; or NULL */
+	filtering_mode filtering;    /* where the calls for rules put them */
+	struct pfri_hw_list *hw_rules; /* those that are in the adapter (hw_filter.c); or NULL */
 	u_int32_t longest;           /* bytes of a packet that recv_batch hands out at most */
 	bool whole;                  /* rules look at whole packets: kept so, cut by receive.c */
 	u_int16_t watermark;         /* packets */

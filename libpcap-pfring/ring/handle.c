@@ -13,6 +13,7 @@
 
 #include "filter.h"
 #include "handle.h"
+#include "hwrules.h"
 #include "names.h"
 #include "rules.h"
 
@@ -55,6 +56,7 @@ void pfri_handle_free(struct pfri_ring *r)
 	pfri_tx_close(r);
 	pfri_release(r);
 	pfri_rules_free(r);
+	pfri_hw_free(r);
 	if (r->ops)
 		r->ops->close(r);
 	close(r->wake_fd);
@@ -89,6 +91,7 @@ static struct pfri_ring *handle_new(void)
 	r->choice.queues = RING_ANY_CHANNEL;
 	r->choice.vlan = -1;
 	r->sampling = 1;
+	r->filtering = software_only;
 	r->watermark = DEFAULT_POLL_WATERMARK;
 	r->poll_duration = DEFAULT_POLL_DURATION;
 	r->id = atomic_fetch_add(&next_id, 1);

@@ -12,21 +12,11 @@
 #include "handle.h"
 #include "hwrules.h"
 
-/* A rule of any family, in one form. */
-struct flow {
-	int version; /* 4 or 6 */
-	u_int8_t proto;
-	u_int16_t vlan;
-	ip_addr src, dst;
-	u_int16_t sport, dport;
-	int queue; /* negative: where the adapter's hash sends it */
-	bool drop;
-};
-
-static int five_tuple(struct flow *f, u_int16_t vlan, u_int8_t proto, u_int32_t src, u_int32_t dst,
-		      u_int16_t sport, u_int16_t dport, u_int16_t queue, u_int queues)
+static int five_tuple(struct pfri_hw_flow *f, u_int16_t vlan, u_int8_t proto, u_int32_t src,
+		      u_int32_t dst, u_int16_t sport, u_int16_t dport, u_int16_t queue,
+		      u_int queues)
 {
-	*f = (struct flow){.version = 4, .proto = proto, .vlan = vlan};
+	*f = (struct pfri_hw_flow){.version = 4, .proto = proto, .vlan = vlan};
 	f->src.v4 = src;
 	f->dst.v4 = dst;
 	f->sport = sport;
@@ -37,7 +27,7 @@ static int five_tuple(struct flow *f, u_int16_t vlan, u_int8_t proto, u_int32_t 
 	return 0;
 }
 
-static int flow_tuple(struct flow *f, const generic_flow_tuple_hw_rule *t, int queue)
+static int flow_tuple(struct pfri_hw_flow *f, const generic_flow_tuple_hw_rule *t, int queue)
 {
 	if (t->ip_version && t->ip_version != 4 && t->ip_version != 6)
 		return pfri_fail(-EINVAL, "a rule for IP version %u is malformed", t->ip_version);
@@ -46,18 +36,18 @@ static int flow_tuple(struct flow *f, const generic_flow_tuple_hw_rule *t, int q
 					      "steering needs flow offload");
 	if (t->action != flow_pass_rule && t->action != flow_drop_rule)
 		return pfri_fail(-EINVAL, "%d is no action of a flow rule", (int)t->action);
-	*f = (struct flow){.version = t->ip_version == 6 ? 6 : 4,
-			   .proto = t->protocol,
-			   .src = t->src_ip,
-			   .dst = t->dst_ip,
-			   .sport = t->src_port,
-			   .dport = t->dst_port,
-			   .queue = queue,
-			   .drop = t->action == flow_drop_rule};
+	*f = (struct pfri_hw_flow){.version = t->ip_version == 6 ? 6 : 4,
+				   .proto = t->protocol,
+				   .src = t->src_ip,
+				   .dst = t->dst_ip,
+				   .sport = t->src_port,
+				   .dport = t->dst_port,
+				   .queue = queue,
+				   .drop = t->action == flow_drop_rule};
 	return 0;
 }
 
-static int read_rule(struct flow *f, const hw_filtering_rule *rule, u_int queues, int queue)
+static int read_rule(struct pfri_hw_flow *f, const hw_filtering_rule *rule, u_int queues, int queue)
 {
 	const intel_82599_five_tuple_filter_hw_rule *t = &rule->rule_family.five_tuple_rule;
 	const intel_82599_perfect_filter_hw_rule *p = &rule->rule_family.perfect_rule;
@@ -82,7 +72,7 @@ static int read_rule(struct flow *f, const hw_filtering_rule *rule, u_int queues
 }
 
 /* The flow type with ports, 0 for a protocol that has none. */
-static u_int32_t with_ports(const struct flow *f)
+static u_int32_t with_ports(const struct pfri_hw_flow *f)
 {
 	bool v6 = f->version == 6;
 
@@ -97,25 +87,34 @@ static u_int32_t with_ports(const struct flow *f)
 	return 0;
 }
 
-static u_int32_t all_bits(u_int32_t v)
+static u_int16_t all_bits(u_int16_t v)
 {
-	return v ? 0xffffffffu : 0;
+	return v ? 0xffff : 0;
 }
 
-static void spec4(const struct flow *f, bool ports, struct ethtool_rx_flow_spec *fs)
+static const struct in6_addr none;
+
+static bool is_none(const ip_addr *a)
 {
-	/* The three protocols share one layout, and its beginning with "other IP". */
+	return !memcmp(a, &none, sizeof(none));
+}
+
+/* The three protocols with ports share one layout, and its beginning with all others. */
+static void spec4(const struct pfri_hw_flow *f, bool ports, struct ethtool_rx_flow_spec *fs)
+{
 	struct ethtool_tcpip4_spec *h = &fs->h_u.tcp_ip4_spec, *m = &fs->m_u.tcp_ip4_spec;
 
-	h->ip4src = htonl(f->src.v4);
-	m->ip4src = all_bits(f->src.v4);
-	h->ip4dst = htonl(f->dst.v4);
-	m->ip4dst = all_bits(f->dst.v4);
+	if (f->src.v4)
+		m->ip4src = f->src_mask.v4 ? htonl(f->src_mask.v4) : ~0u;
+	if (f->dst.v4)
+		m->ip4dst = f->dst_mask.v4 ? htonl(f->dst_mask.v4) : ~0u;
+	h->ip4src = htonl(f->src.v4) & m->ip4src;
+	h->ip4dst = htonl(f->dst.v4) & m->ip4dst;
 	if (ports) {
 		h->psrc = htons(f->sport);
-		m->psrc = (u_int16_t)all_bits(f->sport);
+		m->psrc = all_bits(f->sport);
 		h->pdst = htons(f->dport);
-		m->pdst = (u_int16_t)all_bits(f->dport);
+		m->pdst = all_bits(f->dport);
 	} else {
 		fs->h_u.usr_ip4_spec.ip_ver = ETH_RX_NFC_IP4;
 		fs->h_u.usr_ip4_spec.proto = f->proto;
@@ -123,68 +122,102 @@ static void spec4(const struct flow *f, bool ports, struct ethtool_rx_flow_spec 
 	}
 }
 
-static void address6(__be32 h[4], __be32 m[4], const ip_addr *a)
+static void address6(__be32 h[4], __be32 m[4], const ip_addr *a, const ip_addr *mask)
 {
-	static const struct in6_addr none;
-
-	if (!memcmp(&a->v6, &none, sizeof(none)))
+	if (is_none(a))
 		return;
 	memcpy(h, &a->v6, 16);
-	memset(m, 0xff, 16);
+	if (is_none(mask))
+		memset(m, 0xff, 16);
+	else
+		memcpy(m, &mask->v6, 16);
+	for (int i = 0; i < 4; i++)
+		h[i] &= m[i];
 }
 
-static void spec6(const struct flow *f, bool ports, struct ethtool_rx_flow_spec *fs)
+static void spec6(const struct pfri_hw_flow *f, bool ports, struct ethtool_rx_flow_spec *fs)
 {
 	struct ethtool_tcpip6_spec *h = &fs->h_u.tcp_ip6_spec, *m = &fs->m_u.tcp_ip6_spec;
 
-	address6(h->ip6src, m->ip6src, &f->src);
-	address6(h->ip6dst, m->ip6dst, &f->dst);
+	address6(h->ip6src, m->ip6src, &f->src, &f->src_mask);
+	address6(h->ip6dst, m->ip6dst, &f->dst, &f->dst_mask);
 	if (ports) {
 		h->psrc = htons(f->sport);
-		m->psrc = (u_int16_t)all_bits(f->sport);
+		m->psrc = all_bits(f->sport);
 		h->pdst = htons(f->dport);
-		m->pdst = (u_int16_t)all_bits(f->dport);
+		m->pdst = all_bits(f->dport);
 	} else {
 		fs->h_u.usr_ip6_spec.l4_proto = f->proto;
 		fs->m_u.usr_ip6_spec.l4_proto = f->proto ? 0xff : 0;
 	}
 }
 
+static void spec_ethernet(const struct pfri_hw_flow *f, struct ethtool_rx_flow_spec *fs)
+{
+	struct ethhdr *h = &fs->h_u.ether_spec, *m = &fs->m_u.ether_spec;
+
+	memcpy(h->h_source, f->smac, ETH_ALEN);
+	memcpy(h->h_dest, f->dmac, ETH_ALEN);
+	if (memcmp(f->smac, &none, ETH_ALEN))
+		memset(m->h_source, 0xff, ETH_ALEN);
+	if (memcmp(f->dmac, &none, ETH_ALEN))
+		memset(m->h_dest, 0xff, ETH_ALEN);
+	h->h_proto = htons(f->eth_type);
+	m->h_proto = all_bits(f->eth_type);
+}
+
+void pfri_hw_flow_spec(const struct pfri_hw_flow *f, struct ethtool_rx_flow_spec *fs)
+{
+	u_int32_t type = with_ports(f);
+
+	memset(fs, 0, sizeof(*fs));
+	if (!f->version) {
+		fs->flow_type = ETHER_FLOW;
+		spec_ethernet(f, fs);
+	} else if (f->version == 6) {
+		fs->flow_type = type ? type : IPV6_USER_FLOW;
+		spec6(f, type != 0, fs);
+	} else {
+		fs->flow_type = type ? type : IP_USER_FLOW;
+		spec4(f, type != 0, fs);
+	}
+	if (f->version && memcmp(f->dmac, &none, ETH_ALEN)) {
+		fs->flow_type |= FLOW_MAC_EXT;
+		memcpy(fs->h_ext.h_dest, f->dmac, ETH_ALEN);
+		memset(fs->m_ext.h_dest, 0xff, ETH_ALEN);
+	}
+	if (f->vlan) {
+		fs->flow_type |= FLOW_EXT;
+		fs->h_ext.vlan_tci = htons(f->vlan);
+		fs->m_ext.vlan_tci = htons(4095);
+	}
+	fs->location = PFRI_HW_ANYWHERE;
+	if (f->drop)
+		fs->ring_cookie = RX_CLS_FLOW_DISC;
+	else if (f->queue >= 0)
+		fs->ring_cookie = (u_int64_t)f->queue;
+	else
+		fs->flow_type |= FLOW_RSS; /* context 0: spread as everything else */
+}
+
 int pfri_hw_spec(const hw_filtering_rule *rule, u_int queues, int queue,
 		 struct ethtool_rx_flow_spec *fs)
 {
-	u_int32_t type;
-	struct flow f;
+	struct pfri_hw_flow f;
 	int rc = read_rule(&f, rule, queues, queue);
 
 	if (rc)
 		return rc;
-	type = with_ports(&f);
-	if (!type && (f.sport || f.dport))
+	if (!with_ports(&f) && (f.sport || f.dport))
 		return pfri_fail(-EINVAL,
 				 "a rule with ports must be for TCP, UDP or SCTP, not for "
 				 "protocol %u",
 				 f.proto);
 	if (f.vlan > 4095)
 		return pfri_fail(-EINVAL, "%u is no VLAN; they are 1 to 4095", f.vlan);
-	memset(fs, 0, sizeof(*fs));
-	fs->flow_type = type ? type : f.version == 6 ? IPV6_USER_FLOW : IP_USER_FLOW;
-	if (f.version == 6)
-		spec6(&f, type != 0, fs);
-	else
-		spec4(&f, type != 0, fs);
-	if (f.vlan) {
-		fs->flow_type |= FLOW_EXT;
-		fs->h_ext.vlan_tci = htons(f.vlan);
-		fs->m_ext.vlan_tci = htons(4095);
-	}
-	fs->location = rule->rule_id;
-	if (f.drop)
-		fs->ring_cookie = RX_CLS_FLOW_DISC;
-	else if (f.queue >= 0)
-		fs->ring_cookie = (u_int64_t)f.queue;
-	else
-		fs->flow_type |= FLOW_RSS; /* context 0: spread as everything else */
+	pfri_hw_flow_spec(&f, fs);
+	if (rule->rule_id != FILTERING_RULE_AUTO_RULE_ID)
+		fs->location = rule->rule_id;
 	return 0;
 }
 
@@ -230,33 +263,58 @@ static int find_place(struct pfri_ring *r, u_int32_t *location)
 	return pfri_fail(-ENOSPC, "%s: the adapter's rule table is full", r->name.device);
 }
 
-/* The queue that the ring alone is bound to, or -1. */
-static int own_queue(const struct pfri_ring *r)
+int pfri_hw_queue(const struct pfri_ring *r)
 {
 	return __builtin_popcountll(r->name.queues) == 1 ? __builtin_ctzll(r->name.queues) : -1;
 }
 
-static int add(struct pfri_ring *r, hw_filtering_rule *rule, u_int queues)
+int pfri_hw_possible(struct pfri_ring *r)
 {
-	struct ethtool_rxnfc q = {.cmd = ETHTOOL_SRXCLSRLINS};
-	int rc = pfri_hw_spec(rule, queues, own_queue(r), &q.fs);
+	struct ethtool_rxnfc q = {.cmd = ETHTOOL_GRXCLSRLCNT};
+	int rc = pfri_ethtool(r, &q);
 
+	return rc ? refused(r, rc, "take") : 0;
+}
+
+int pfri_hw_insert(struct pfri_ring *r, const struct ethtool_rx_flow_spec *fs, u_int32_t *location)
+{
+	struct ethtool_rxnfc q = {
+		.cmd = ETHTOOL_SRXCLSRLINS, .flow_type = fs->flow_type, .fs = *fs};
+	int rc = 0;
+
+	if (fs->location == PFRI_HW_ANYWHERE)
+		rc = find_place(r, &q.fs.location);
+	else if (taken(r, fs->location))
+		rc = pfri_fail(-EEXIST, "%s: the adapter has a rule %u already", r->name.device,
+			       fs->location);
 	if (rc)
 		return rc;
-	q.flow_type = q.fs.flow_type;
-	if (rule->rule_id == FILTERING_RULE_AUTO_RULE_ID) {
-		rc = find_place(r, &q.fs.location);
-		if (rc)
-			return rc;
-	} else if (taken(r, rule->rule_id)) {
-		return pfri_fail(-EEXIST, "%s: the adapter has a rule %u already", r->name.device,
-				 rule->rule_id);
-	}
 	rc = pfri_ethtool(r, &q);
 	if (rc)
 		return refused(r, rc, "take");
-	rule->rule_id = (u_int16_t)q.fs.location;
+	*location = q.fs.location;
 	return 0;
+}
+
+int pfri_hw_delete(struct pfri_ring *r, u_int32_t location)
+{
+	struct ethtool_rxnfc q = {.cmd = ETHTOOL_SRXCLSRLDEL, .fs.location = location};
+	int rc = pfri_ethtool(r, &q);
+
+	return rc ? refused(r, rc, "remove") : 0;
+}
+
+static int add(struct pfri_ring *r, hw_filtering_rule *rule, u_int queues)
+{
+	struct ethtool_rx_flow_spec fs;
+	u_int32_t location;
+	int rc = pfri_hw_spec(rule, queues, pfri_hw_queue(r), &fs);
+
+	if (!rc)
+		rc = pfri_hw_insert(r, &fs, &location);
+	if (!rc)
+		rule->rule_id = (u_int16_t)location;
+	return rc;
 }
 
 int pfring_add_hw_rule(pfring *ring, hw_filtering_rule *rule)
@@ -276,16 +334,10 @@ int pfring_add_hw_rule(pfring *ring, hw_filtering_rule *rule)
 
 int pfring_remove_hw_rule_id(pfring *ring, u_int16_t rule_id)
 {
-	struct ethtool_rxnfc q = {.cmd = ETHTOOL_SRXCLSRLDEL, .fs.location = rule_id};
 	struct pfri_ring *r = pfri_of(ring);
 	int rc = pfri_enter(r);
 
-	if (rc)
-		return rc;
-	rc = pfri_ethtool(r, &q);
-	if (rc)
-		rc = refused(r, rc, "remove");
-	return pfri_leave(r, rc);
+	return rc ? rc : pfri_leave(r, pfri_hw_delete(r, rule_id));
 }
 
 #undef pfring_remove_hw_rule

@@ -3,10 +3,12 @@
  * rules.c - the public calls for filtering rules (guide 7.10 to 7.12).
  *
  * Checks that a rule makes sense and hands it to whoever evaluates rules on
- * this path: the backend, or the library's own table (rule_table.c). Called by
- * the handle's owner, or by any thread with PF_RING_REENTRANT.
+ * this path: the backend, or the library's own table (rule_table.c), or the
+ * adapter (hw_filter.c), as the filtering mode says. Called by the handle's
+ * owner, or by any thread with PF_RING_REENTRANT.
  */
 #include "handle.h"
+#include "hwrules.h"
 #include "rules.h"
 
 #define MAX_VLAN 4095
@@ -63,6 +65,110 @@ static int bad_hash_rule(const hash_filtering_rule *rule)
 	return bad_action(rule->rule_action, rule->reflector_device_name);
 }
 
+int pfring_set_filtering_mode(pfring *ring, filtering_mode mode)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc;
+
+	if (mode > software_only)
+		return pfri_fail(-EINVAL, "%d is no filtering mode", (int)mode);
+	rc = pfri_enter_rx(r);
+	if (rc)
+		return rc;
+	if (mode == hardware_only)
+		rc = pfri_hw_possible(r);
+	if (!rc)
+		r->filtering = mode;
+	return pfri_leave_rx(r, rc);
+}
+
+/*
+ * After the software has taken a rule and the adapter has not: what no adapter
+ * can do, or this one cannot, software does alone. Another failure is the call's.
+ */
+static bool without_adapter(int rc)
+{
+	return !rc || rc == -EOPNOTSUPP;
+}
+
+static int add_rule(struct pfri_ring *r, filtering_rule *rule)
+{
+	const struct pfri_rule_ops *software = rules_of(r);
+	const u_int16_t asked = rule->rule_id;
+	int rc;
+
+	if (r->filtering == hardware_only)
+		return pfri_hw_add(r, rule, false);
+	if (asked != FILTERING_RULE_AUTO_RULE_ID && pfri_hw_has(r, asked))
+		return pfri_fail(-EEXIST, "the adapter has a rule %u of this ring already", asked);
+	rc = software->add(r, rule);
+	if (rc || r->filtering == software_only)
+		return rc;
+	rc = pfri_hw_add(r, rule, true);
+	if (without_adapter(rc))
+		return 0;
+	software->remove(r, rule->rule_id);
+	rule->rule_id = asked;
+	return rc;
+}
+
+static int add_flow(struct pfri_ring *r, const hash_filtering_rule *rule)
+{
+	const struct pfri_rule_ops *software = rules_of(r);
+	int rc;
+
+	if (r->filtering == hardware_only)
+		return pfri_hw_add_flow(r, rule, false);
+	if (pfri_hw_has_flow(r, rule))
+		return pfri_fail(-EEXIST, "the adapter has a rule for this flow already");
+	rc = software->hash(r, rule, true);
+	if (rc || r->filtering == software_only)
+		return rc;
+	rc = pfri_hw_add_flow(r, rule, true);
+	if (without_adapter(rc))
+		return 0;
+	software->hash(r, rule, false);
+	return rc;
+}
+
+/* A rule that the adapter gave back need not be in software. */
+static int remove_both(int adapter, int software)
+{
+	return adapter == 0 && software == -ENOENT ? 0 : software;
+}
+
+static int remove_rule(struct pfri_ring *r, u_int16_t id)
+{
+	int rc = pfri_hw_remove(r, id);
+
+	return rc && rc != -ENOENT ? rc : remove_both(rc, rules_of(r)->remove(r, id));
+}
+
+static int remove_flow(struct pfri_ring *r, const hash_filtering_rule *rule)
+{
+	int rc = pfri_hw_remove_flow(r, rule);
+
+	return rc && rc != -ENOENT ? rc : remove_both(rc, rules_of(r)->hash(r, rule, false));
+}
+
+static int no_counts(void)
+{
+	return pfri_fail(-EOPNOTSUPP, "the rule is in the adapter alone, which does not count");
+}
+
+static int purge(pfring *ring, bool hash, u_int16_t seconds)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc = pfri_enter_rx(r);
+
+	if (rc)
+		return rc;
+	rc = rules_of(r)->purge(r, hash, seconds);
+	if (!rc)
+		rc = pfri_hw_purge(r, hash, !seconds, rules_of(r));
+	return pfri_leave_rx(r, rc);
+}
+
 int pfring_add_filtering_rule(pfring *ring, filtering_rule *rule_to_add)
 {
 	struct pfri_ring *r = pfri_of(ring);
@@ -75,7 +181,7 @@ int pfring_add_filtering_rule(pfring *ring, filtering_rule *rule_to_add)
 		return rc;
 	rc = bad_rule(rule_to_add);
 	if (!rc)
-		rc = rules_of(r)->add(r, rule_to_add);
+		rc = add_rule(r, rule_to_add);
 	return pfri_leave_rx(r, rc);
 }
 
@@ -84,7 +190,7 @@ int pfring_remove_filtering_rule(pfring *ring, u_int16_t rule_id)
 	struct pfri_ring *r = pfri_of(ring);
 	int rc = pfri_enter_rx(r);
 
-	return rc ? rc : pfri_leave_rx(r, rules_of(r)->remove(r, rule_id));
+	return rc ? rc : pfri_leave_rx(r, remove_rule(r, rule_id));
 }
 
 int pfring_get_filtering_rule_stats(pfring *ring, u_int16_t rule_id, char *stats, u_int *stats_len)
@@ -96,19 +202,20 @@ int pfring_get_filtering_rule_stats(pfring *ring, u_int16_t rule_id, char *stats
 		return pfri_fail(-EINVAL,
 				 "pfring_get_filtering_rule_stats: no room or no length was given");
 	rc = pfri_enter_rx(r);
-	return rc ? rc : pfri_leave_rx(r, rules_of(r)->stats(r, rule_id, stats, stats_len));
+	if (rc)
+		return rc;
+	rc = rules_of(r)->stats(r, rule_id, stats, stats_len);
+	if (rc == -ENOENT && pfri_hw_has(r, rule_id))
+		rc = no_counts();
+	return pfri_leave_rx(r, rc);
 }
 
 int pfring_purge_idle_rules(pfring *ring, u_int16_t inactivity_sec)
 {
-	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter_rx(r);
-
-	return rc ? rc : pfri_leave_rx(r, rules_of(r)->purge(r, false, inactivity_sec));
+	return purge(ring, false, inactivity_sec);
 }
 
-int pfring_handle_hash_filtering_rule(pfring *ring, hash_filtering_rule *rule_to_add,
-				      u_char add_rule)
+int pfring_handle_hash_filtering_rule(pfring *ring, hash_filtering_rule *rule_to_add, u_char add)
 {
 	struct pfri_ring *r = pfri_of(ring);
 	int rc;
@@ -120,7 +227,7 @@ int pfring_handle_hash_filtering_rule(pfring *ring, hash_filtering_rule *rule_to
 		return rc;
 	rc = bad_hash_rule(rule_to_add);
 	if (!rc)
-		rc = rules_of(r)->hash(r, rule_to_add, add_rule != 0);
+		rc = add ? add_flow(r, rule_to_add) : remove_flow(r, rule_to_add);
 	return pfri_leave_rx(r, rc);
 }
 
@@ -140,15 +247,14 @@ int(pfring_get_hash_filtering_rule_stats)(pfring *ring, hash_filtering_rule *rul
 	rc = bad_hash_rule(rule);
 	if (!rc)
 		rc = rules_of(r)->hash_stats(r, rule, stats, stats_len);
+	if (rc == -ENOENT && pfri_hw_has_flow(r, rule))
+		rc = no_counts();
 	return pfri_leave_rx(r, rc);
 }
 
 int pfring_purge_idle_hash_rules(pfring *ring, u_int16_t inactivity_sec)
 {
-	struct pfri_ring *r = pfri_of(ring);
-	int rc = pfri_enter_rx(r);
-
-	return rc ? rc : pfri_leave_rx(r, rules_of(r)->purge(r, true, inactivity_sec));
+	return purge(ring, true, inactivity_sec);
 }
 
 int pfring_toggle_filtering_policy(pfring *ring, u_int8_t rules_default_accept_policy)

@@ -292,6 +292,8 @@ static void test_what_nobody_has_says_so(void **state)
 	assert_int_equal(pfring_set_filtering_sampling_rate(ring, 5), -EOPNOTSUPP);
 	assert_int_equal(pfring_set_filtering_mode(ring, software_only), 0);
 	assert_int_equal(pfring_set_filtering_mode(ring, hardware_only), -EOPNOTSUPP);
+	/* What no adapter can do software does. */
+	assert_int_equal(pfring_set_filtering_mode(ring, hardware_and_software), 0);
 	assert_int_equal(pfring_set_filtering_mode(ring, (filtering_mode)9), -EINVAL);
 	assert_int_equal(pfring_bind(ring, path), 0);
 	assert_int_equal(pfring_bind(ring, other), -EOPNOTSUPP);
