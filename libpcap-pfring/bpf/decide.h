@@ -31,18 +31,34 @@ static inline enum pfri_decision pfri_decision_of(rule_action_behaviour action)
 	}
 }
 
-/* An IPv4 flow: struct pfri_flow_key without the zeros. Less to hash and to compare. */
-struct pfri_flow_key4 {
-	uint32_t addr[2];
-	uint16_t port[2];
-	uint16_t vlan;
-	uint8_t proto, zero;
+/*
+ * The table of hash rules: an array of these that the library maps and fills
+ * (ring/bpf_flows.c), a cache line each. A flow's rule is at its home or in one of
+ * the places behind that. A search ends at a free place; after PFRI_FLOW_WINDOW places without
+ * one it is undecided, for the rule may have found no room. No place becomes free again.
+ */
+struct pfri_decider_flow {
+	struct pfri_flow_key key; /* zeros: no flow has that */
+	struct pfri_rule_slot n;
+	uint32_t state; /* enum pfri_flow_state */
+	uint32_t pad;
 };
 
-/* In the tables of hash rules, by struct pfri_flow_key4 and, IPv6, struct pfri_flow_key. */
-struct pfri_decider_flow {
-	uint32_t slot;
-	uint32_t decision; /* enum pfri_decision */
+enum pfri_flow_state {
+	PFRI_FLOW_FREE,
+	PFRI_FLOW_GONE,			      /* there was one; n.last_ns: until when */
+	PFRI_FLOW_THERE = PFRI_FLOW_GONE + 1, /* + enum pfri_decision */
+};
+
+#define PFRI_FLOW_WINDOW 16u
+#define PFRI_FLOW_WORDS (sizeof(struct pfri_flow_key) / 8)
+
+_Static_assert(sizeof(struct pfri_decider_flow) == 64, "a cache line");
+
+/* home = (sum of word * secret) * last secret, each word folded first; the highest bits. */
+struct pfri_flow_hash {
+	uint64_t secret[PFRI_FLOW_WORDS + 1]; /* odd */
+	unsigned bits;
 };
 
 /* The start of the array's element; the slots follow. Written by the library, read by programs. */
@@ -53,9 +69,10 @@ struct pfri_decider_state {
 };
 
 struct pfri_decider {
-	int slots_fd;		      /* array of one element: the state, then slots */
-	uint32_t slots;		      /* how many */
-	int flows_fd[2];	      /* tables of hash rules, IPv4's and IPv6's; 0: none */
+	int slots_fd;	/* array of one element: the state, then slots */
+	uint32_t slots; /* how many */
+	int flows_fd;	/* table of hash rules; 0: none */
+	struct pfri_flow_hash flows;
 	const struct pfri_wild *wild; /* n of them, in order */
 	uint32_t n;
 	bool numbered;	 /* they have their slots; else those from 1 on will be theirs */

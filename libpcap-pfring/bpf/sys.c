@@ -40,27 +40,6 @@ int pfri_bpf_map(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t 
 	return bpf(BPF_MAP_CREATE, &attr);
 }
 
-static int element(enum bpf_cmd cmd, int map, const void *key, const void *value)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.map_fd = (uint32_t)map;
-	attr.key = (uintptr_t)key;
-	attr.value = (uintptr_t)value;
-	return bpf(cmd, &attr);
-}
-
-int pfri_bpf_update(int map, const void *key, const void *value)
-{
-	return element(BPF_MAP_UPDATE_ELEM, map, key, value);
-}
-
-int pfri_bpf_delete(int map, const void *key)
-{
-	return element(BPF_MAP_DELETE_ELEM, map, key, NULL);
-}
-
 int pfri_bpf_load(const struct bpf_insn *insn, unsigned len, const char *name, char *log,
 		  size_t log_size)
 {

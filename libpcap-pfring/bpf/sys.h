@@ -21,10 +21,6 @@ int pfri_bpf_map(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t 
 int pfri_bpf_load(const struct bpf_insn *insn, unsigned len, const char *name, char *log,
 		  size_t log_size);
 
-/* Puts a value into a map, or takes a key out of it; 0 or -errno. */
-int pfri_bpf_update(int map, const void *key, const void *value);
-int pfri_bpf_delete(int map, const void *key);
-
 /* Runs a loaded program once over a frame; 0 with its return value, or -errno. */
 int pfri_bpf_test_run(int prog, const void *frame, uint32_t len, uint32_t *ret);
 

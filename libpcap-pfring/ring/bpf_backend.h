@@ -16,13 +16,25 @@
 #include "tpacket.h"
 
 struct pfri_decider;
+struct pfri_decider_flow;
 struct pfri_flow_rule;
+struct pfri_flow_key;
+struct pfri_rule_slot;
+
+/* The table of hash rules in which programs look (bpf/decide.h). */
+struct pfri_flow_map {
+	int fd;			      /* never 0: there is none */
+	u_int32_t room;		      /* of its places, so many are used at most */
+	u_int32_t used;		      /* places that are not free any more */
+	u_int64_t secret[6];	      /* of the hash */
+	u_int bits;		      /* there are 2^bits homes */
+	struct pfri_decider_flow *at; /* mapped */
+};
 
 /* What the program evaluates rules with. Descriptors are never 0: none. */
 struct pfri_rule_maps {
-	int flows_fd[2];      /* hash rules of IPv4 and of IPv6 (bpf/decide.h); 0: there are none */
-	u_int32_t flows_room; /* how many it takes */
-	int slots_fd;	      /* array of one element: struct pfri_decider_state, slots */
+	struct pfri_flow_map flows;
+	int slots_fd; /* array of one element: struct pfri_decider_state, slots */
 	u_int32_t slots;
 	void *mem; /* that element */
 	size_t bytes;
@@ -30,7 +42,7 @@ struct pfri_rule_maps {
 
 struct pfri_bpf_rules {
 	struct pfri_rule_maps now, next; /* next: of the program that is being built */
-	u_int32_t mapped;  /* rules in now.flows_fd; UINT32_MAX: others than they were */
+	u_int32_t mapped;  /* rules that now.flows knows; UINT32_MAX: others than they were */
 	u_int64_t changes; /* pfri_rules.changes as the program knows them */
 	bool more;	   /* there were more rules than a program takes */
 	bool live;	   /* the program that is attached evaluates rules */
@@ -78,6 +90,23 @@ int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms);
 
 /* bpf.c: makes the program anew with the filter in force. 0, or negative: the old one stays. */
 int pfri_bpf_reload(struct pfri_ring *r);
+
+/* bpf_flows.c */
+/* A table with room for so many rules. 0 or -errno, and nothing is left. */
+int pfri_flow_map_open(struct pfri_flow_map *m, u_int32_t rules);
+void pfri_flow_map_close(struct pfri_flow_map *m);
+/* Whether one more rule is worth trying: otherwise a larger table is. */
+bool pfri_flow_map_has_room(const struct pfri_flow_map *m);
+/*
+ * In force for packets from now on. Where a program will count its matches;
+ * NULL: in the library, for there is no room at its place.
+ */
+const struct pfri_rule_slot *pfri_flow_map_put(struct pfri_flow_map *m,
+					       const struct pfri_flow_rule *rule);
+void pfri_flow_map_take_out(struct pfri_flow_map *m, const struct pfri_flow_rule *rule);
+/* What put() returned for this rule. */
+const struct pfri_rule_slot *pfri_flow_map_find(const struct pfri_flow_map *m,
+						const struct pfri_flow_key *key);
 
 /* bpf_rules.c */
 int pfri_bpf_rules_tell(struct pfri_ring *r);

@@ -3,10 +3,10 @@
  * bpf_rules.c - filtering rules of a bpf: handle in the kernel.
  *
  * The library's table (rule_table.c) stays the one that is right; the capture
- * program (bpf/decide.c) has a copy: hash rules in a BPF table, where one rule
- * comes or goes by one call; wildcard rules in its instructions, so that a
- * change of them is a new program; policy and counters in an array that is
- * mapped here. Packets that it decided on bear a mark; receive.c evaluates the
+ * program (bpf/decide.c) has a copy: hash rules with their counters in a table that
+ * is mapped here (bpf_flows.c); wildcard rules in its instructions, so that a
+ * change of them is a new program; policy and wildcard rules' counters in an array that
+ * is mapped as well. Packets that it decided on bear a mark; receive.c evaluates the
  * rules on the others. So wherever the copy cannot be had or does not follow,
  * the policy "undecided" in that array makes everything the library's, at once
  * and without any privilege. Called with the handle held.
@@ -47,9 +47,7 @@ static void maps_close(struct pfri_rule_maps *m)
 		munmap(m->mem, m->bytes);
 	if (m->slots_fd > 0)
 		close(m->slots_fd);
-	for (int v6 = 0; v6 < 2; v6++)
-		if (m->flows_fd[v6] > 0)
-			close(m->flows_fd[v6]);
+	pfri_flow_map_close(&m->flows);
 	*m = (struct pfri_rule_maps){0};
 }
 
@@ -78,7 +76,7 @@ static enum pfri_decision policy_of(const struct pfri_ring *r)
 static bool flows_known(const struct pfri_ring *r, const struct pfri_bpf_rules *k)
 {
 	return k->now.mem &&
-	       (k->now.flows_fd[0] ? k->mapped == r->rules->flows.n : r->rules->flows.n == 0);
+	       (k->now.flows.fd ? k->mapped == r->rules->flows.n : r->rules->flows.n == 0);
 }
 
 static bool wild_known(const struct pfri_ring *r, const struct pfri_bpf_rules *k)
@@ -88,83 +86,36 @@ static bool wild_known(const struct pfri_ring *r, const struct pfri_bpf_rules *k
 	return more == k->more && (more || k->changes == r->rules->changes);
 }
 
-static struct pfri_flow_key4 short_key(const struct pfri_flow_key *k)
-{
-	return (struct pfri_flow_key4){
-		.addr = {(u_int32_t)k->addr[0][0], (u_int32_t)k->addr[1][0]},
-		.port = {k->port[0], k->port[1]},
-		.vlan = k->vlan,
-		.proto = k->proto,
-	};
-}
-
-static int put(const struct pfri_rule_maps *m, const struct pfri_flow_rule *f, u_int32_t slot)
-{
-	const struct pfri_decider_flow value = {
-		.slot = slot, .decision = pfri_decision_of((rule_action_behaviour)f->action)};
-	const struct pfri_flow_key4 key4 = short_key(&f->key);
-
-	return f->key.version == 6 ? pfri_bpf_update(m->flows_fd[1], &f->key, &value)
-				   : pfri_bpf_update(m->flows_fd[0], &key4, &value);
-}
-
-static void take_out(const struct pfri_rule_maps *m, const struct pfri_flow_rule *f)
-{
-	const struct pfri_flow_key4 key4 = short_key(&f->key);
-
-	if (f->key.version == 6)
-		pfri_bpf_delete(m->flows_fd[1], &f->key);
-	else
-		pfri_bpf_delete(m->flows_fd[0], &key4);
-}
-
 /* How many wildcard rules the program has. */
 static u_int32_t wild_taken(const struct pfri_rules *t)
 {
 	return t->n > PFRI_DECIDER_RULES ? 0 : t->n;
 }
 
-/*
- * Fills the table. Slots are numbered here as renumber() will number them: wildcard
- * rules first, then hash rules as they lie in the library's table.
- */
-static int fill(const struct pfri_rules *t, const struct pfri_rule_maps *m)
+static int make_flows(const struct pfri_rules *t, struct pfri_flow_map *m)
 {
-	u_int32_t slot = wild_taken(t);
-	int rc = 0;
+	u_int32_t room = FIRST_ROOM;
+	int rc;
 
+	if (!t->flows.n)
+		return 0;
+	while (room < t->flows.n)
+		room *= GROWTH;
+	rc = pfri_flow_map_open(m, room);
 	for (u_int32_t i = 0; i < t->flows.room && !rc; i++)
 		if (t->flows.slot[i].used)
-			rc = put(m, &t->flows.slot[i], ++slot);
+			pfri_flow_map_put(m, &t->flows.slot[i]);
 	return rc;
-}
-
-static int make_flows(const struct pfri_rules *t, struct pfri_rule_maps *m)
-{
-	while (m->flows_room < t->flows.n)
-		m->flows_room = m->flows_room ? m->flows_room * GROWTH : FIRST_ROOM;
-	if (!m->flows_room)
-		return 0;
-	for (int v6 = 0; v6 < 2; v6++) {
-		m->flows_fd[v6] = pfri_bpf_map(
-			BPF_MAP_TYPE_HASH,
-			v6 ? sizeof(struct pfri_flow_key) : sizeof(struct pfri_flow_key4),
-			sizeof(struct pfri_decider_flow), m->flows_room, BPF_F_NO_PREALLOC,
-			v6 ? "pfring_flows6" : "pfring_flows4");
-		if (m->flows_fd[v6] < 0)
-			return m->flows_fd[v6];
-	}
-	return 0;
 }
 
 /* New maps with all hash rules in them, and room for more. */
 static int make_maps(const struct pfri_ring *r, struct pfri_rule_maps *m)
 {
 	const struct pfri_rules *t = r->rules;
-	int rc = make_flows(t, m);
+	int rc = make_flows(t, &m->flows);
 
 	if (!rc) {
-		m->slots = m->flows_room + WILD_SLOTS;
+		m->slots = WILD_SLOTS;
 		m->bytes = sizeof(struct pfri_decider_state) +
 			   m->slots * sizeof(struct pfri_rule_slot);
 		m->slots_fd = pfri_bpf_map(BPF_MAP_TYPE_ARRAY, 4, (u_int32_t)m->bytes, 1,
@@ -178,8 +129,6 @@ static int make_maps(const struct pfri_ring *r, struct pfri_rule_maps *m)
 			rc = -errno;
 		}
 	}
-	if (!rc)
-		rc = fill(t, m);
 	if (rc)
 		maps_close(m);
 	return rc;
@@ -248,7 +197,8 @@ bool pfri_bpf_rules_stage(struct pfri_ring *r, struct pfri_decider *d)
 	*d = (struct pfri_decider){
 		.slots_fd = m->slots_fd,
 		.slots = m->slots,
-		.flows_fd = {m->flows_fd[0], m->flows_fd[1]},
+		.flows_fd = m->flows.fd,
+		.flows.bits = m->flows.bits,
 		.wild = t->wild,
 		.n = wild_taken(t),
 		.numbered = m == &k->now,
@@ -256,6 +206,7 @@ bool pfri_bpf_rules_stage(struct pfri_ring *r, struct pfri_decider *d)
 		.coarse = b->clock != PFRI_CLOCK_MONOTONIC,
 		.caplen = r->opt.caplen,
 	};
+	memcpy(d->flows.secret, m->flows.secret, sizeof(d->flows.secret));
 	return true;
 }
 
@@ -268,22 +219,16 @@ static void wait_for_programs(void)
 		nanosleep(&moment, NULL);
 }
 
-/* What was counted in a slot of the old maps becomes the rule's own. */
-static void keep_count(const struct pfri_rules *t, struct pfri_counts *n, u_int32_t slot,
-		       rule_action_behaviour action)
-{
-	if (slot)
-		pfri_rule_count_slot(&t->slots.at[slot], action, n);
-}
-
-static void renumber(struct pfri_rules *t)
+/* What was counted in the old maps becomes the rules' own; from now on the new ones count. */
+static void renumber(struct pfri_rules *t, const struct pfri_flow_map *flows)
 {
 	u_int32_t next = 0;
 
 	for (u_int32_t i = 0; i < t->n; i++) {
 		struct pfri_wild *w = &t->wild[i];
 
-		keep_count(t, &w->n, w->slot, w->rule.rule_action);
+		if (w->slot)
+			pfri_rule_count_slot(&t->slots.at[w->slot], w->rule.rule_action, &w->n);
 		w->slot = i < wild_taken(t) ? ++next : 0;
 	}
 	for (u_int32_t i = 0; i < t->flows.room; i++) {
@@ -291,8 +236,9 @@ static void renumber(struct pfri_rules *t)
 
 		if (!f->used)
 			continue;
-		keep_count(t, &f->n, f->slot, (rule_action_behaviour)f->action);
-		f->slot = ++next;
+		if (f->counted)
+			pfri_rule_count_slot(f->counted, (rule_action_behaviour)f->action, &f->n);
+		f->counted = pfri_flow_map_find(flows, &f->key);
 	}
 }
 
@@ -302,11 +248,11 @@ static bool take_over(struct pfri_ring *r, struct pfri_bpf_rules *k)
 	struct pfri_rules *t = r->rules;
 	struct pfri_rule_slots fresh = {0};
 
-	if (pfri_slots_use(&fresh, slots_of(&k->next), k->next.slots, wild_taken(t) + t->flows.n))
+	if (pfri_slots_use(&fresh, slots_of(&k->next), k->next.slots, wild_taken(t)))
 		return false;
 	if (k->now.mem)
 		wait_for_programs();
-	renumber(t);
+	renumber(t, &k->next.flows);
 	pfri_slots_free(&t->slots);
 	t->slots = fresh;
 	maps_close(&k->now);
@@ -379,18 +325,17 @@ void pfri_bpf_rules_flow(struct pfri_ring *r, struct pfri_flow_rule *f, bool add
 	struct pfri_bpf_rules *k = &pfri_bpf_of(r)->rules;
 	struct pfri_rules *t = r->rules;
 
-	if (!k->now.flows_fd[0] || k->mapped != t->flows.n - added)
+	if (!k->now.flows.fd || k->mapped != t->flows.n - added)
 		return; /* it is not the library's table any more: made anew when it is needed */
 	if (!added) {
-		take_out(&k->now, f);
+		pfri_flow_map_take_out(&k->now.flows, f);
 		k->mapped--;
 		return;
 	}
-	if (k->mapped >= k->now.flows_room)
+	if (!pfri_flow_map_has_room(&k->now.flows))
 		return;
-	f->slot = pfri_slot_take(&t->slots);
-	if (f->slot && put(&k->now, f, f->slot) == 0)
-		k->mapped++;
+	f->counted = pfri_flow_map_put(&k->now.flows, f);
+	k->mapped++;
 }
 
 bool pfri_bpf_rules_below(const struct pfri_ring *r, char *why, size_t len)

@@ -110,7 +110,6 @@ static void drop_flow(struct pfri_ring *r, struct pfri_flow_rule *f)
 	if (r->ops->flow_rule)
 		r->ops->flow_rule(r, f, false);
 	t->learning -= pfri_rule_learns(f->action);
-	pfri_slot_give(&t->slots, f->slot);
 	pfri_flow_remove(&t->flows, f);
 }
 
@@ -249,22 +248,22 @@ void pfri_rule_count_slot(const struct pfri_rule_slot *s, rule_action_behaviour 
 }
 
 /* All that was counted of a rule, here and in the kernel. */
-static struct pfri_counts counts_of(const struct pfri_rules *t, struct pfri_counts n,
-				    u_int32_t slot, rule_action_behaviour action)
+static struct pfri_counts wild_counts(const struct pfri_rules *t, const struct pfri_wild *w)
 {
-	if (slot)
-		pfri_rule_count_slot(&t->slots.at[slot], action, &n);
+	struct pfri_counts n = w->n;
+
+	if (w->slot)
+		pfri_rule_count_slot(&t->slots.at[w->slot], w->rule.rule_action, &n);
 	return n;
 }
 
-static struct pfri_counts wild_counts(const struct pfri_rules *t, const struct pfri_wild *w)
+static struct pfri_counts flow_counts(const struct pfri_flow_rule *f)
 {
-	return counts_of(t, w->n, w->slot, w->rule.rule_action);
-}
+	struct pfri_counts n = f->n;
 
-static struct pfri_counts flow_counts(const struct pfri_rules *t, const struct pfri_flow_rule *f)
-{
-	return counts_of(t, f->n, f->slot, f->action);
+	if (f->counted)
+		pfri_rule_count_slot(f->counted, f->action, &n);
+	return n;
 }
 
 static int tell_counts(const struct pfri_counts *n, char *buf, u_int *len)
@@ -338,7 +337,7 @@ static int own_hash_stats(struct pfri_ring *r, const hash_filtering_rule *rule, 
 
 	if (!f)
 		return pfri_fail(-ENOENT, "the ring has no rule for this flow");
-	n = flow_counts(r->rules, f);
+	n = flow_counts(f);
 	return tell_counts(&n, buf, len);
 }
 
@@ -371,7 +370,7 @@ static int own_purge(struct pfri_ring *r, bool hash, u_int16_t seconds)
 		for (u_int32_t i = 0; i < t->flows.room;) {
 			struct pfri_flow_rule *f = &t->flows.slot[i];
 
-			if (f->used && idle(flow_counts(t, f), now, seconds))
+			if (f->used && idle(flow_counts(f), now, seconds))
 				drop_flow(r, f);
 			else
 				i++;

@@ -272,3 +272,36 @@ int pfring_set_reflector_device(pfring *ring, char *device_name)
 
 	return rc ? rc : pfri_leave_rx(r, rules_of(r)->reflector(r, device_name));
 }
+
+pfring *pfring_open_consumer(const char *device_name, u_int32_t caplen, u_int32_t flags,
+			     u_int8_t consumer_plugin_id, char *consumer_data,
+			     u_int consumer_data_len)
+{
+	filtering_rule rule;
+	char why[PFRI_ERRLEN];
+	pfring *ring;
+	int rc;
+
+	if (consumer_data_len > FILTER_PLUGIN_DATA_LEN || (consumer_data_len && !consumer_data)) {
+		errno = -pfri_fail(-EINVAL, "a plugin's filter takes up to %d bytes",
+				   FILTER_PLUGIN_DATA_LEN);
+		return NULL;
+	}
+	ring = pfring_open(device_name, caplen, flags);
+	if (!ring || !consumer_plugin_id)
+		return ring;
+	memset(&rule, 0, sizeof(rule));
+	rule.rule_action = execute_action_and_continue_rule_evaluation;
+	rule.plugin_action.plugin_id = consumer_plugin_id;
+	if (consumer_data_len) {
+		rule.extended_fields.filter_plugin_id = consumer_plugin_id;
+		memcpy(rule.extended_fields.filter_plugin_data, consumer_data, consumer_data_len);
+	}
+	rc = pfring_add_filtering_rule(ring, &rule);
+	if (!rc)
+		return ring;
+	snprintf(why, sizeof(why), "%s", pfring_last_error());
+	pfring_close(ring);
+	errno = -pfri_fail(rc, "%s", why);
+	return NULL;
+}

@@ -75,7 +75,7 @@ struct pfri_flow_rule {
 	bool used;
 	u_int8_t action; /* rule_action_behaviour */
 	int out;
-	u_int32_t slot; /* 0: none */
+	const struct pfri_rule_slot *counted; /* by a program in the kernel; NULL: by none */
 	struct pfri_counts n;
 };
 
@@ -115,7 +115,7 @@ bool pfri_rules_pass(struct pfri_ring *r, const struct pfring_packet *p);
 void pfri_rules_free(struct pfri_ring *r);
 /* Something else that matters to rules has changed: who evaluates may be another one now. */
 void pfri_rules_retell(struct pfri_ring *r);
-/* Adds what was counted in a rule's slot to n. */
+/* Adds what a program counted of a rule to n. */
 void pfri_rule_count_slot(const struct pfri_rule_slot *s, rule_action_behaviour action,
 			  struct pfri_counts *n);
 /* Whether the action adds or removes hash rules. */

@@ -90,6 +90,18 @@ static const any_call rule_calls[] = {
 /* What no program names, and today's and the guide's interfaces have all the same. */
 static const any_call other_calls[] = {
 	CALL(pfring_adjust_device_clock),
+	CALL(pfring_open_consumer),
+	CALL(pfring_read_ixia_hw_timestamp),
+	CALL(pfring_handle_ixia_hw_timestamp),
+	CALL(pfring_read_vss_apcon_hw_timestamp),
+	CALL(pfring_handle_vss_apcon_hw_timestamp),
+	CALL(pfring_read_metawatch_hw_timestamp),
+	CALL(pfring_read_metawatch_device_info),
+	CALL(pfring_handle_metawatch_hw_timestamp),
+	CALL(pfring_read_arista_7150_keyframe),
+	CALL(pfring_read_arista_7150_hw_timestamp),
+	CALL(pfring_handle_arista_hw_timestamp),
+	CALL(pfring_enable_hw_timestamp_debug),
 	CALL(pfring_bind),
 	CALL(pfring_bpf_filter),
 	CALL(pfring_disable_ring),
