@@ -437,11 +437,15 @@ int pfr_filter_remove(struct pfr_ring *ring, const struct pfr_rule_ref *ref)
 	rcu_read_lock();
 	rules = ring->own_rules;
 	rule = rule_find(rules, ref);
-	if (rule && ref->kind == PFR_RULE_WILDCARD)
-		pfr_wild_remove(rules, container_of(rule, struct pfr_wild, rule));
-	else if (!rule || !pfr_flow_remove(rules, container_of(rule, struct pfr_flow, rule)))
+	if (!rule)
+		err = -ENOENT;
+	else if (ref->kind == PFR_RULE_HASH &&
+		 !pfr_flow_remove(rules, container_of(rule, struct pfr_flow, rule)))
 		err = -ENOENT;
 	rcu_read_unlock();
+	/* A wildcard rule is the mutex's, and removing one may wait. */
+	if (!err && ref->kind == PFR_RULE_WILDCARD)
+		pfr_wild_remove(rules, container_of(rule, struct pfr_wild, rule));
 	if (!err)
 		rules_publish(ring);
 	mutex_unlock(&ring->mutex);
