@@ -180,15 +180,6 @@ u_int8_t pfring_open_multichannel(const char *device_name, u_int32_t caplen, u_i
 				  pfring *ring[MAX_NUM_RX_CHANNELS]);
 
 /*
- * Opens a ring whose packets, those that pass its filter, are all shown to a plugin
- * of the kernel module on their way: a rule with id 0 sees to it. consumer_data, if
- * there is any, is the plugin's filter. Plugin 0: the same as pfring_open().
- */
-pfring *pfring_open_consumer(const char *device_name, u_int32_t caplen, u_int32_t flags,
-			     u_int8_t consumer_plugin_id, char *consumer_data,
-			     u_int consumer_data_len);
-
-/*
  * 7.5 Closing. May be called from a signal handler, at any instant (not with
  * "file:" and "pcap:", which free memory), and from another thread: a wait
  * ends, the ring is freed by whoever leaves it last, and calls that come late

@@ -131,6 +131,15 @@ extern "C++" inline int pfring_remove_hw_rule(pfring *ring, u_int16_t rule_id)
 		 : pfring_remove_hw_rule_id)((ring), (rule))
 #endif
 
+/*
+ * Opens a ring whose packets, those that pass its filter, are all shown to a plugin
+ * of the kernel module on their way: a rule with id 0 sees to it. consumer_data, if
+ * there is any, is the plugin's filter. Plugin 0: the same as pfring_open().
+ */
+pfring *pfring_open_consumer(const char *device_name, u_int32_t caplen, u_int32_t flags,
+			     u_int8_t consumer_plugin_id, char *consumer_data,
+			     u_int consumer_data_len);
+
 /* The frame without anything above this layer. */
 typedef enum {
 	FULL_PACKET_SLICING = 0,
@@ -210,7 +219,7 @@ int pfring_read_arista_7150_keyframe(u_char *buffer, u_int32_t buffer_len, u_int
 int pfring_read_arista_7150_hw_timestamp(u_char *buffer, u_int32_t buffer_len, u_int64_t *ns_ts);
 /* 1: a key frame, to be skipped. */
 int pfring_handle_arista_hw_timestamp(u_char *buffer, struct pfring_pkthdr *hdr);
-#define pfring_read_arista_keyframe	pfring_read_arista_7150_keyframe
+#define pfring_read_arista_keyframe pfring_read_arista_7150_keyframe
 #define pfring_read_arista_hw_timestamp pfring_read_arista_7150_hw_timestamp
 /* PF_RING's library then prints what it reads; this one never prints. */
 static inline void pfring_enable_hw_timestamp_debug(void)
