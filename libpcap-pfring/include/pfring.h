@@ -313,17 +313,25 @@ static inline int pfring_hash_rule_stats(pfring *ring, hash_filtering_rule *rule
 
 /*
  * 7.13 Sending whole frames. Returns the bytes sent. flush_packet 0 may keep
- * the frame queued until a flush, the transmit watermark or a full queue.
+ * the frame queued until a flush, the transmit watermark or a full queue. The
+ * functions have PF_RING's types, which bindings of other languages rely on;
+ * the macros of their names take pointers of every kind, to const as well.
  */
-int pfring_send(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_packet);
-int pfring_send_ifindex(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_packet,
+int pfring_send(pfring *ring, char *pkt, u_int pkt_len, u_int8_t flush_packet);
+int pfring_send_ifindex(pfring *ring, char *pkt, u_int pkt_len, u_int8_t flush_packet,
 			int if_index);
 /*
  * Sends and waits (up to 100 ms) for the adapter's transmit time stamp.
  * Returns the bytes sent; -EOPNOTSUPP, and nothing is sent, where the adapter
  * has none; -ETIMEDOUT if it was sent and the stamp did not come.
  */
-int pfring_send_get_time(pfring *ring, const void *pkt, u_int pkt_len, struct timespec *ts);
+int pfring_send_get_time(pfring *ring, char *pkt, u_int pkt_len, struct timespec *ts);
+#define pfring_send(ring, pkt, pkt_len, flush_packet)                                             \
+	pfring_send(ring, (char *)(pkt), pkt_len, flush_packet)
+#define pfring_send_ifindex(ring, pkt, pkt_len, flush_packet, if_index)                           \
+	pfring_send_ifindex(ring, (char *)(pkt), pkt_len, flush_packet, if_index)
+#define pfring_send_get_time(ring, pkt, pkt_len, ts)                                              \
+	pfring_send_get_time(ring, (char *)(pkt), pkt_len, ts)
 /* Sends the packet that the last receive call returned. Returns 0. */
 int pfring_send_last_rx_packet(pfring *ring, int tx_interface_id);
 int pfring_flush_tx_packets(pfring *ring);

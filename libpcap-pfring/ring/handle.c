@@ -194,8 +194,8 @@ static int choose(struct pfri_ring *r)
 
 pfring *pfring_open_opts(const char *device_name, const struct pfring_open_options *opts)
 {
+	int saved = errno, err;
 	struct pfri_ring *r;
-	int err;
 
 	if (!device_name || !opts) {
 		pfri_fail(-EINVAL, "no device name or no options were given");
@@ -224,6 +224,8 @@ pfring *pfring_open_opts(const char *device_name, const struct pfring_open_optio
 		return NULL;
 	}
 	pfri_soft_update(r);
+	/* Paths tried in vain left theirs; bindings (cgo's) take any errno for a failure. */
+	errno = saved;
 	return &r->pub;
 }
 

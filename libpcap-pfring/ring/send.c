@@ -138,7 +138,7 @@ static int send_one(struct pfri_ring *r, const void *pkt, u_int len, bool now, i
 	return rc < 0 ? rc : (int)len;
 }
 
-int pfring_send(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_packet)
+int(pfring_send)(pfring *ring, char *pkt, u_int pkt_len, u_int8_t flush_packet)
 {
 	struct pfri_ring *r = pfri_of(ring);
 	int rc = pfri_enter(r);
@@ -148,8 +148,8 @@ int pfring_send(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_pac
 	return pfri_leave(r, send_one(r, pkt, pkt_len, flush_packet, 0));
 }
 
-int pfring_send_ifindex(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t flush_packet,
-			int if_index)
+int(pfring_send_ifindex)(pfring *ring, char *pkt, u_int pkt_len, u_int8_t flush_packet,
+			 int if_index)
 {
 	struct pfri_ring *r = pfri_of(ring);
 	int rc;
@@ -162,9 +162,9 @@ int pfring_send_ifindex(pfring *ring, const void *pkt, u_int pkt_len, u_int8_t f
 	return pfri_leave(r, send_one(r, pkt, pkt_len, flush_packet, if_index));
 }
 
-int pfring_send_get_time(pfring *ring, const void *pkt, u_int pkt_len, struct timespec *ts)
+int(pfring_send_get_time)(pfring *ring, char *pkt, u_int pkt_len, struct timespec *ts)
 {
-	struct iovec frame = {.iov_base = (void *)(uintptr_t)pkt, .iov_len = pkt_len};
+	struct iovec frame = {.iov_base = pkt, .iov_len = pkt_len};
 	struct pfri_ring *r = pfri_of(ring);
 	int rc;
 

@@ -98,6 +98,11 @@ int main(int argc, char *argv[])
 		pfring_send_last_rx_packet(pd, ifindex);
 	pfring_send(pd, frame, sizeof(frame), 1);
 	pfring_send(pd, (char *)frame, sizeof(frame), 0);
+	pfring_send(pd, (const char *)frame, sizeof(frame), 0);
+	/* Bindings (gopacket's) call the function by its type. */
+	int (*send_frame)(pfring *, char *, u_int, u_int8_t) = pfring_send;
+
+	send_frame(pd, (char *)frame, sizeof(frame), 1);
 	pfring_stats(pd, &stats);
 	printf("%llu %llu %s\n", (unsigned long long)stats.recv, (unsigned long long)stats.drop,
 	       pfring_format_numbers(1.0, name, sizeof(name), 0));

@@ -76,6 +76,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(threads_share_a_reentrant_ring, ANY)                                                     \
 	X(a_waiting_reader_lets_other_threads_in, LIVE)                                            \
 	X(opening_says_what_is_wrong, ANY)                                                         \
+	X(opening_leaves_errno_alone_whatever_was_tried, ANY)                                      \
 	X(opening_a_device_that_is_down_fails, LIVE)                                               \
 	X(a_disabled_ring_takes_nothing, LIVE)                                                     \
 	X(a_ring_that_only_sent_can_receive_again, LIVE)                                           \

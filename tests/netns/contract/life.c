@@ -29,6 +29,20 @@ void opening_says_what_is_wrong(void)
 	CHECK(strstr(pfring_last_error(), "syntax error"), "libpcap's words are missing");
 }
 
+void opening_leaves_errno_alone_whatever_was_tried(void)
+{
+	const char *bare;
+	pfring *ring;
+
+	prepare(1);
+	bare = is_live() ? strchr(source(), ':') + 1 : source();
+	errno = 0;
+	ring = pfring_open(bare, 0, 0);
+	CHECK(ring, "%s does not open", bare);
+	CHECK(errno == 0, "%s opens, and errno is %d (%s)", bare, errno, strerror(errno));
+	pfring_close(ring);
+}
+
 void a_disabled_ring_takes_nothing(void)
 {
 	struct pfring_pkthdr h;
