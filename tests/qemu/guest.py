@@ -3,8 +3,9 @@
 
 Software emulation, so that it runs everywhere; a guest is up in seconds because
 it has no more than an initramfs of busybox and a handful of modules. Kernels
-are Debian's (fetched with apt to .cache/kernel, never installed), or a build
-tree that PFRING_QEMU_KERNEL names.
+are Debian's (fetched with apt to .cache/kernel, never installed), those of the
+suite that PFRING_QEMU_SUITE names (suite.py), or a build tree that
+PFRING_QEMU_KERNEL names.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import suite
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
@@ -64,6 +67,7 @@ class Kernel:
     image: Path
     build: Path
     modules: list[Path]
+    root: Path | None = None  # where it is built, if not on this machine
 
 
 @dataclass(frozen=True)
@@ -149,15 +153,30 @@ def built_kernel(build: Path) -> Kernel:
     return Kernel(release, image, build.resolve(), sorted(build.glob("drivers/net/**/e1000e.ko")))
 
 
+def suite_kernel(name: str) -> Kernel:
+    """The kernel of another suite of Debian's."""
+    root = CACHE / name
+    with lock("kernel"):
+        release = suite.prepare(root, name, run)
+    image = root / "image"
+    order = _module_order(image / "lib" / "modules" / release)
+    headers = root / "usr" / "src" / f"linux-headers-{release}"
+    return Kernel(release, image / "vmlinuz", headers, order, root)
+
+
 def kernel() -> Kernel:
-    """Debian's, or the one in the build tree that PFRING_QEMU_KERNEL names."""
-    named = os.environ.get("PFRING_QEMU_KERNEL")
-    return built_kernel(Path(named)) if named else debian_kernel()
+    """Debian 12's, or what PFRING_QEMU_KERNEL or PFRING_QEMU_SUITE names."""
+    if tree := os.environ.get("PFRING_QEMU_KERNEL"):
+        return built_kernel(Path(tree))
+    if name := os.environ.get("PFRING_QEMU_SUITE"):
+        return suite_kernel(name)
+    return debian_kernel()
 
 
 def kept(name: str) -> Path:
     """A folder that a guest can see, for its /tmp hides the host's; one for each kind of kernel."""
-    kind = "built" if os.environ.get("PFRING_QEMU_KERNEL") else "debian"
+    named = os.environ.get("PFRING_QEMU_SUITE", "debian")
+    kind = "built" if os.environ.get("PFRING_QEMU_KERNEL") else named
     return PROJECT / ".cache" / "qemu" / kind / name
 
 
@@ -183,8 +202,11 @@ def build_module(target: Kernel) -> Path:
             if not (where / "pf_ring.ko").exists():
                 shutil.rmtree(where.parent, ignore_errors=True)
                 shutil.copytree(copy, where)
-                words = [f"KERNEL_SRC={target.build}", f"KERNELRELEASE={target.release}"]
-                run("make", "-C", where, *words, "-j2")
+                if target.root:
+                    suite.make(target.root, where, target.release, run)
+                else:
+                    words = [f"KERNEL_SRC={target.build}", f"KERNELRELEASE={target.release}"]
+                    run("make", "-C", where, *words, "-j2")
     return where / "pf_ring.ko"
 
 
