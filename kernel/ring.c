@@ -26,16 +26,17 @@ static_assert(PAGE_SIZE == 4096, "the ring format needs pages of 4096 bytes");
 
 /*
  * Charges n pages to the user as BPF maps and AF_XDP do: RLIMIT_MEMLOCK. Half of what is there is
- * left to others, whoever asks: memory to the last page is not taken from the page cache, for that
- * takes a machine minutes, but refused.
+ * left to others, whoever asks, and an eighth of the machine, however many ask: memory to the last
+ * page is not taken from the page cache, for that takes a machine minutes, but refused.
  */
 static int ring_charge(struct pfr_ring *ring, u64 n)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	u64 available = si_mem_available();
 	atomic_long_t *locked;
 	unsigned long old;
 
-	if (n > si_mem_available() / 2)
+	if (n > available / 2 || available - n < totalram_pages() / 8)
 		return -ENOMEM;
 	locked = &current_user()->locked_vm;
 	if (capable(CAP_IPC_LOCK)) {
