@@ -293,7 +293,8 @@ static int kernel_set_filter(struct pfri_ring *r)
 	if (rc)
 		return pfri_fail(rc, "%s: the kernel refuses the filter: %s", r->name.device,
 				 strerror(-rc));
-	if (k->active)
+	/* A disabled ring keeps what it has. */
+	if (k->active || pfri_lanes_queued(&k->lanes))
 		mark_stale(r, k);
 	else
 		r->refilter = PFRI_REFILTER_NONE;

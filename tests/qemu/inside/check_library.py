@@ -66,8 +66,10 @@ def wire(namespaces: None) -> Iterator[None]:
     )
     ip("-n", "reader", "link", "set", "cap0", "up", "arp", "off")
     yield
-    with suppress(subprocess.CalledProcessError):  # the case may have removed it
-        ip("-n", "sender", "link", "del", "gen0")
+    for namespace, device in (("sender", "gen0"), ("reader", "q0")):
+        # The case may have removed the one, and may not have made the other.
+        with suppress(subprocess.CalledProcessError):
+            ip("-n", namespace, "link", "del", device)
 
 
 @pytest.mark.parametrize(
