@@ -80,7 +80,7 @@ static int __init pfr_init(void)
 		return -EINVAL;
 	}
 	pfr_reflect_init();
-	pfr_wq = alloc_workqueue("pf_ring", 0, 0);
+	pfr_wq = alloc_workqueue("pf_ring", WQ_UNBOUND, 0);
 	if (!pfr_wq)
 		return -ENOMEM;
 	err = register_pernet_subsys(&pfr_net_ops);
