@@ -255,8 +255,7 @@ int pfri_afp_start(struct pfri_ring *r, struct pfri_afp *a)
 	return rc;
 }
 
-/* Whether the interface is up, down or gone. */
-static void look_at_interface(struct pfri_ring *r, struct pfri_afp *a)
+void pfri_afp_look(struct pfri_ring *r, struct pfri_afp *a)
 {
 	struct ifreq ifr = {.ifr_ifindex = r->ifindex};
 
@@ -282,7 +281,7 @@ static void socket_error(struct pfri_ring *r, struct pfri_afp *a)
 	int err = 0;
 
 	getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	look_at_interface(r, a);
+	pfri_afp_look(r, a);
 }
 
 int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms)
@@ -311,7 +310,7 @@ static int poll_and_look(struct pfri_ring *r, struct pfri_afp *a, struct pollfd 
 		n = poll(p, count, nap);
 		if (n || !watched)
 			return n;
-		look_at_interface(r, a);
+		pfri_afp_look(r, a);
 		if (a->gone)
 			return 1;
 		if (timeout_ms >= 0) {

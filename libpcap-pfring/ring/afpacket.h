@@ -72,6 +72,9 @@ int pfri_afp_set_cluster(struct pfri_ring *r, struct pfri_afp *a, u_int id, clus
  */
 int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_ms);
 
+/* Looks whether the interface is up, down or gone. */
+void pfri_afp_look(struct pfri_ring *r, struct pfri_afp *a);
+
 /* -ENODEV with its message once the interface is gone and drain_ms have passed, else 0. */
 int pfri_afp_gone(struct pfri_ring *r, struct pfri_afp *a, u_int drain_ms);
 

@@ -21,8 +21,6 @@
 #define BUDGET (11u << 20)
 #define BUDGET_PER_CPU (512u << 10)
 #define LARGEST (1u << 30)
-#define SPARE_BYTES (4u << 20) /* of the ring for filters without privilege; libpcap has 2 */
-#define SPARE_MOST (64u << 20)
 #define STRAGGLER_NS 250000000u /* far beyond the time that a program can be on its way */
 
 static const struct pfri_ops classic_ops;
@@ -171,7 +169,7 @@ static void bpf_close(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
 
-	pfri_tp3_close(&b->spare);
+	pfri_backlog_close(&b->backlog);
 	pfri_afp_close(r, &b->afp);
 	pfri_maps_close(&b->maps);
 	pfri_bpf_rules_close(r);
@@ -208,6 +206,7 @@ static int bpf_open(struct pfri_ring *r)
 		bpf_close(r);
 		return rc;
 	}
+	pfri_backlog_reserve(r, &b->afp);
 	pfri_bpf_set_epoch(b, pfri_bpf_now(b));
 	return 0;
 }
@@ -225,10 +224,14 @@ static void new_generation(struct pfri_bpf *b)
 static int go_classic(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
-	int rc = pfri_afp_filter(r, &b->afp);
+	int rc = pfri_backlog_open(r, &b->afp, &b->backlog);
 
-	if (rc < 0)
+	if (!rc)
+		rc = pfri_afp_filter(r, &b->afp);
+	if (rc < 0) {
+		pfri_backlog_close(&b->backlog);
 		return rc;
+	}
 	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
 	new_generation(b);
 	b->drained_until_ms = pfri_now_ms() + STRAGGLER_NS / 1000000;
@@ -240,7 +243,7 @@ static int go_classic(struct pfri_ring *r)
 	return rc;
 }
 
-/* Without privilege and without a spare ring: keep everything and filter in user space. */
+/* Where the kernel takes no filter of any kind: keep everything and filter in user space. */
 static int filter_in_user_space(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
@@ -280,8 +283,11 @@ static int install(struct pfri_ring *r)
 	}
 	if (!staged)
 		prog = load(r, insn, len, b->generation + 1, NULL);
-	if (prog == -EPERM && r->prog.len && b->spare.map)
-		return go_classic(r);
+	if (prog == -EPERM && r->prog.len) {
+		rc = go_classic(r);
+		if (rc >= 0)
+			return rc;
+	}
 	if (prog < 0)
 		return filter_in_user_space(r);
 	rc = attach(b, prog);
@@ -326,19 +332,6 @@ static int bpf_set_filter(struct pfri_ring *r)
 	return install(r);
 }
 
-/* A ring for the day on which a filter comes without the privilege to load it. */
-static void open_spare(struct pfri_ring *r, struct pfri_bpf *b)
-{
-	u_int64_t asked = r->opt.buffer_bytes;
-
-	if (r->prog.len || b->spare.map || (r->opt.flags & PF_RING_USERSPACE_BPF))
-		return;
-	r->opt.buffer_bytes = !asked ? SPARE_BYTES : asked < SPARE_MOST ? asked : SPARE_MOST;
-	if (pfri_tp3_open(r, &b->afp, &b->spare))
-		pfri_tp3_close(&b->spare); /* then filters run in user space on that day */
-	r->opt.buffer_bytes = asked;
-}
-
 static int bpf_enable(struct pfri_ring *r, bool on)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
@@ -346,8 +339,6 @@ static int bpf_enable(struct pfri_ring *r, bool on)
 
 	if (!on)
 		return b->afp.bound ? pfri_afp_mute(&b->afp) : 0;
-	if (!b->afp.bound)
-		open_spare(r, b);
 	rc = pfri_afp_start(r, &b->afp);
 	if (!rc)
 		rc = install(r);
@@ -405,7 +396,7 @@ static int bpf_remove_from_cluster(struct pfri_ring *r)
 		return rc;
 	}
 	pfri_afp_set_promisc(r, &fresh, b->afp.promisc);
-	pfri_tp3_close(&b->spare);
+	pfri_backlog_reserve(r, &fresh);
 	close(b->afp.fd); /* epoll forgets it by itself */
 	b->afp = fresh;
 	r->select_fd = b->epoll_fd;
@@ -418,16 +409,15 @@ static int bpf_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	struct pfri_bpf *b = pfri_bpf_of(r);
 	u_int64_t accepted, drops, wakeups;
 
-	/* The socket itself counts only what the spare ring got, and the interface's losses. */
+	/* The socket itself counts only what came into its queue, and the interface's losses. */
 	pfri_afp_stats(r, &b->afp, st);
 	pfri_lanes_books(&b->maps.lanes, &accepted, &drops, &wakeups);
 	st->recv += accepted;
 	st->drop += drops;
 	st->wakeups += wakeups;
 	st->filtered_user += pfri_lanes_filtered(&b->maps.lanes);
-	st->ring_bytes =
-		b->maps.lane_bytes + b->maps.pool_bytes + (b->spare.map ? b->spare.bytes : 0);
-	st->queued_bytes = pfri_lanes_queued(&b->maps.lanes) + pfri_tp3_queued(&b->spare);
+	st->ring_bytes = b->maps.lane_bytes + b->maps.pool_bytes + b->backlog.bytes;
+	st->queued_bytes = pfri_lanes_queued(&b->maps.lanes) + pfri_backlog_queued(&b->afp);
 	return 0;
 }
 
@@ -501,7 +491,7 @@ static int classic_set_filter(struct pfri_ring *r)
 	if (rc)
 		r->refilter = PFRI_REFILTER_ALWAYS;
 	else
-		pfri_tp3_refilter(r, &b->spare);
+		pfri_backlog_refilter(r, &b->backlog);
 	return 1;
 }
 

@@ -3,17 +3,18 @@
  * bpf_backend.h - the state of a bpf: handle, shared by bpf.c (its life) and
  * bpf_read.c (taking packets and waiting for them).
  *
- * One AF_PACKET socket, an eBPF program on it that fills the lanes, and a spare
- * TPACKET_V3 ring on the same socket that stays empty while the program
- * returns 0. When a filter comes after the privileges are gone, the classic
- * program replaces the eBPF one in one step and packets go on in the spare.
+ * One AF_PACKET socket and an eBPF program on it that fills the lanes and
+ * returns 0, so that the socket's own queue stays empty. When a filter comes
+ * after the privileges are gone, the classic program replaces the eBPF one in
+ * one step and packets go on in that queue. (A ring would hold more, but each
+ * costs a grace period when it is made and one when it goes, 8 ms and more.)
  */
 #ifndef PFRI_BPF_BACKEND_H
 #define PFRI_BPF_BACKEND_H
 
 #include "afpacket.h"
+#include "backlog.h"
 #include "maps.h"
-#include "tpacket.h"
 
 struct pfri_decider;
 struct pfri_decider_flow;
@@ -53,9 +54,9 @@ struct pfri_bpf_rules {
 struct pfri_bpf {
 	struct pfri_maps maps;
 	struct pfri_afp afp;
-	struct pfri_tp3 spare;	    /* map NULL: none */
-	bool private_;		    /* as in struct pfri_maps_limits */
-	int clock;		    /* enum pfri_clock, what the program stamps with */
+	struct pfri_backlog backlog; /* in use after the change to the classic program */
+	bool private_;		     /* as in struct pfri_maps_limits */
+	int clock;		     /* enum pfri_clock, what the program stamps with */
 	int all_fd;		    /* program that keeps everything: needs no privilege any more */
 	struct sock_filter all[16]; /* what it was made from */
 	u_int all_len;		    /* 0: too long to be kept */
@@ -71,7 +72,7 @@ struct pfri_bpf {
 	bool more;
 	u_int taken;		    /* packets since the last wait */
 	u_int64_t drained_until_ms; /* classic: lanes may still get a packet before that */
-	bool from_spare;	    /* where the packets handed out lie */
+	bool from_backlog;	    /* the packets handed out do not lie in the lanes */
 };
 
 static inline struct pfri_bpf *pfri_bpf_of(struct pfri_ring *r)
@@ -83,7 +84,7 @@ static inline struct pfri_bpf *pfri_bpf_of(struct pfri_ring *r)
 int pfri_bpf_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max);
 void pfri_bpf_release(struct pfri_ring *r);
 int pfri_bpf_poll(struct pfri_ring *r, int timeout_ms);
-/* After the change to the classic program: the lanes first, then the spare ring. */
+/* After the change to the classic program: the lanes first, then the socket's queue. */
 int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max);
 void pfri_bpf_classic_release(struct pfri_ring *r);
 int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms);

@@ -294,7 +294,7 @@ int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int 
 	int n;
 
 	if (b->drained_until_ms) {
-		b->from_spare = false;
+		b->from_backlog = false;
 		n = (int)take(r, b, pkt, max);
 		if (n)
 			return n;
@@ -302,10 +302,10 @@ int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int 
 			b->drained_until_ms = 0;
 		show_more(b, false);
 	}
-	b->from_spare = true;
-	n = pfri_tp3_recv(r, &b->afp, &b->spare, pkt, max);
+	b->from_backlog = true;
+	n = pfri_backlog_recv(r, &b->afp, &b->backlog, pkt, max);
 	if (!n && b->afp.gone)
-		return pfri_afp_gone(r, &b->afp, 4 * b->spare.retire_ms + 20);
+		return pfri_afp_gone(r, &b->afp, 20);
 	return n;
 }
 
@@ -313,9 +313,7 @@ void pfri_bpf_classic_release(struct pfri_ring *r)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
 
-	if (b->from_spare)
-		pfri_tp3_release(&b->spare);
-	else
+	if (!b->from_backlog)
 		pfri_lanes_release(&b->maps.lanes);
 }
 
@@ -323,8 +321,6 @@ int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
 
-	if (pfri_tp3_ready(&b->spare))
-		return 1;
 	if (b->drained_until_ms) {
 		if (pfri_lanes_hold(&b->maps.lanes, 1))
 			return 1;

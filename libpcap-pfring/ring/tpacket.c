@@ -16,11 +16,11 @@
  * pairs with the kernel's smp_wmb() before TP_STATUS_USER, release here with
  * its read of TP_STATUS_KERNEL.
  */
-#include <linux/if_packet.h>
 #include <pcap/dlt.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
+#include "afpacket_frame.h"
 #include "tpacket.h"
 
 #define SLL_LEN 16
@@ -213,29 +213,6 @@ static void cook(struct pfring_packet *p, const struct sockaddr_ll *sll)
 	p->len += SLL_LEN;
 }
 
-/* Puts the tag back: at 12 behind the addresses, or before the protocol of a cooked header. */
-static void restore_tag(struct pfring_packet *p, const struct tpacket3_hdr *h, bool cooked)
-{
-	u_int16_t tpid =
-		h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid : ETH_P_8021Q;
-	u_int16_t tag[2] = {htons(tpid), htons((u_int16_t)h->hv1.tp_vlan_tci)};
-	u_int at = cooked ? SLL_LEN - 2 : 2 * ETH_ALEN;
-	u_char *from = (u_char *)(uintptr_t)p->data;
-
-	/* Also a tag that there are no bytes around to put it into was on the wire. */
-	p->len += 4;
-	if (p->caplen < at)
-		return;
-	memmove(from - 4, from, at);
-	memcpy(from - 4 + at, tag, 4);
-	p->data = from - 4;
-	p->caplen += 4;
-	p->vlan_at = (u_int16_t)at;
-	p->vlan_tci = (u_int16_t)h->hv1.tp_vlan_tci;
-	p->vlan_tpid = tpid;
-	p->flags |= PKT_FLAGS_VLAN_HWACCEL;
-}
-
 static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char *frame,
 		     struct pfring_packet *p)
 {
@@ -255,26 +232,13 @@ static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char
 	p->pkt_type = sll->sll_pkttype;
 	p->rx_direction = sll->sll_pkttype != PACKET_OUTGOING;
 	p->queue = 0;
-	if (__builtin_expect(st & ~(u_int)TP_STATUS_USER, 0)) {
-		if (st & TP_STATUS_CSUMNOTREADY)
-			p->flags |= PKT_FLAGS_CHECKSUM_OFFLOAD;
-		if (st & TP_STATUS_CSUM_VALID)
-			p->flags |= PKT_FLAGS_CHECKSUM_OK;
-#ifdef TP_STATUS_GSO_TCP
-		if (st & TP_STATUS_GSO_TCP)
-			p->flags |= PKT_FLAGS_GSO;
-#endif
-		if (st & TP_STATUS_TS_RAW_HARDWARE)
-			p->flags |= PKT_FLAGS_TS_HARDWARE;
-	}
-	/* No frame is longer than the MTU on the wire: several were merged (GRO), or will be cut
-	 * (GSO). */
-	if (a->mtu && h->tp_len > a->mtu + 14 + 8)
-		p->flags |= PKT_FLAGS_GSO;
+	pfri_frame_flags(a, st, p);
 	if (a->cooked)
 		cook(p, sll);
+	/* Behind the addresses, or before the protocol of a cooked header. */
 	if (st & TP_STATUS_VLAN_VALID)
-		restore_tag(p, h, a->cooked);
+		pfri_frame_put_tag(p, st, h->hv1.tp_vlan_tci, h->hv1.tp_vlan_tpid,
+				   a->cooked ? SLL_LEN - 2 : 2 * ETH_ALEN);
 	/* A filter in user space wants the bytes that the kernel's had, rules all there are: the
 	 * sieve cuts behind them. */
 	if (p->caplen > r->opt.caplen && !(r->soft & (PFRI_SOFT_FILTER | PFRI_SOFT_RULES)))

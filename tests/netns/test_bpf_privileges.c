@@ -143,21 +143,25 @@ static void test_a_filter_after_the_privileges_are_gone_turns_it_into_packet(voi
 	close((int)already);
 }
 
-/* The handle had a filter, so there is no spare ring: the new one runs in user space. */
+/* The handle had a filter when its program was loaded; neither that nor none can be loaded now. */
 static int loosen_late(void)
 {
 	struct pfring_packet p[64];
 	u_int got = 0;
 	int n;
 
+	const char *why;
+
 	if (pfring_set_bpf_filter(handed_down, "udp port 1001"))
 		return 20;
+	if (strcmp(pfring_get_backend(handed_down, &why), "packet"))
+		return 25;
 	send_frames((int)already, 0, 300);
 	while ((n = pfring_recv_batch(handed_down, p, 64, 100)) > 0)
 		for (int k = 0; k < n; k++, got++)
 			if (number(&p[k]) % 3 != 1)
 				return 21;
-	if (got != 100)
+	if (got != 100 || stats(handed_down).filtered_user)
 		return 22;
 	if (pfring_remove_bpf_filter(handed_down))
 		return 23;
@@ -167,7 +171,7 @@ static int loosen_late(void)
 	return got == 300 ? 0 : 24;
 }
 
-static void test_another_filter_after_the_privileges_are_gone_runs_in_user_space(void **state)
+static void test_another_filter_after_the_privileges_are_gone_is_the_kernels(void **state)
 {
 	struct pfring_open_options opts = {.sz = sizeof(opts), .filter = "udp port 1000"};
 
@@ -177,6 +181,61 @@ static void test_another_filter_after_the_privileges_are_gone_runs_in_user_space
 	assert_int_equal(without(-1, loosen_late), 0);
 	pfring_close(handed_down);
 	close((int)already);
+}
+
+static int outgoing; /* a socket on the ring's own interface */
+
+/* A tagged frame, a long one, and one that goes out, as they are told where nothing can be loaded.
+ */
+static int describe_late(void)
+{
+	static const u_char tag[4] = {0x81, 0, 0x20, 7};
+	u_int64_t before, after;
+	struct timespec ts;
+	struct pfring_packet p;
+	u_char f[1000] = {0};
+
+	if (pfring_set_bpf_filter(handed_down, "ether src 02:00:00:00:00:02"))
+		return 30;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	before = (u_int64_t)ts.tv_sec * 1000000000u + (u_int64_t)ts.tv_nsec;
+	make_frame(f, 1, 1, false);
+	memmove(f + 16, f + 12, 88);
+	memcpy(f + 12, tag, 4);
+	if (send((int)already, f, 104, 0) != 104)
+		return 31;
+	if (pfring_recv_batch(handed_down, &p, 1, 30000) != 1)
+		return 32;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	after = (u_int64_t)ts.tv_sec * 1000000000u + (u_int64_t)ts.tv_nsec;
+	if (p.len != 104 || p.caplen != 104 || memcmp(p.data, f, 104))
+		return 33;
+	if (p.vlan_tci != 0x2007 || p.vlan_tpid != 0x8100 || !p.rx_direction)
+		return 34;
+	if (p.ts_ns < before || p.ts_ns > after)
+		return 35;
+	make_frame(f, 2, 1, false);
+	if (send(outgoing, f, 1000, 0) != 1000)
+		return 36;
+	if (pfring_recv_batch(handed_down, &p, 1, 30000) != 1)
+		return 37;
+	if (p.len != 1000 || p.caplen != 128 || memcmp(p.data, f, 128) || p.vlan_tci)
+		return 38;
+	return p.rx_direction || p.if_index != (int)if_nametoindex("cap0") ? 39 : 0;
+}
+
+static void test_a_packet_is_told_alike_after_the_privileges_are_gone(void **state)
+{
+	struct pfring_open_options opts = {.sz = sizeof(opts), .caplen = 128};
+
+	(void)state;
+	already = (u_int)wire_socket("gen0", 0);
+	outgoing = wire_socket("cap0", 0);
+	handed_down = open_bpf("bpf:cap0", &opts);
+	assert_int_equal(without(-1, describe_late), 0);
+	pfring_close(handed_down);
+	close((int)already);
+	close(outgoing);
 }
 
 /* Refuses every third frame by a hash rule or a wildcard rule. */
@@ -280,8 +339,8 @@ int main(void)
 		cmocka_unit_test(test_without_cap_bpf_a_bare_name_is_packet_and_says_why),
 		cmocka_unit_test(test_a_bare_name_is_bpf_where_it_can_be_had),
 		cmocka_unit_test(test_a_filter_after_the_privileges_are_gone_turns_it_into_packet),
-		cmocka_unit_test(
-			test_another_filter_after_the_privileges_are_gone_runs_in_user_space),
+		cmocka_unit_test(test_another_filter_after_the_privileges_are_gone_is_the_kernels),
+		cmocka_unit_test(test_a_packet_is_told_alike_after_the_privileges_are_gone),
 		cmocka_unit_test(test_rules_run_in_the_program_with_no_more_than_cap_bpf),
 		cmocka_unit_test(test_rules_after_the_privileges_are_gone_are_the_librarys),
 		cmocka_unit_test(test_a_small_memlock_limit_is_no_reason_to_fail),
