@@ -2,13 +2,18 @@
 /*
  * activate.c - the moment in which a handle becomes ours or stays the real one's.
  *
- * Our ring is opened first; when that fails nothing has happened and the real
- * library captures, or says why it cannot. Then the real handle is activated
- * too, as a shadow: promiscuity, link types, time stamp lists, warnings and
- * error texts, and the code generator's VLAN handling come from it. So that it
- * costs nothing it listens to a protocol that no frame has, on one small block.
+ * Where it is not certain that our ring can be had it is opened first; when
+ * that fails nothing has happened and the real library captures, or says why
+ * it cannot. The real handle is activated too, as a shadow: promiscuity, link
+ * types, time stamp lists, warnings and error texts, and the code generator's
+ * VLAN handling come from it. So that it costs nothing it listens to a protocol
+ * that no frame has, on one small block; and the kernel's grace period, which
+ * it waits for as every libpcap handle does, is the time to make our ring in.
  */
+#include <fcntl.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
 #include <pcap/dlt.h>
 #include <stdarg.h>
 
@@ -18,6 +23,7 @@
 #define SHADOW_PROTOCOL 0x0006
 /* TPACKET_V2 maps whole blocks: one, of the longest frame. */
 #define SHADOW_IMMEDIATE (128 * 1024)
+#define DESCRIPTORS 14 /* of a ring and its opening, at most */
 #define DEFAULT_BUFFER (2 * 1024 * 1024)
 
 int pfro_error(pcap_t *p, const char *fmt, ...)
@@ -143,42 +149,91 @@ static int refuse(struct pfro_handle *h, pcap_t *p, int err)
 	return err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
 }
 
-/* Our ring begins to fill, while the real handle is activated. */
+/*
+ * Nothing that is known beforehand speaks against a ring of ours: what could
+ * still fail then fails for the real library as well. Cheap, and without a
+ * packet socket, which takes a grace period to close.
+ */
+static bool promising(const struct pfro_handle *h)
+{
+	int fds[DESCRIPTORS], n = 0, s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq up = {0}, type = {0};
+	char name[sizeof(h->device) + 32];
+	bool ok;
+
+	pfro_device_ring_name(h, name, sizeof(name));
+	memcpy(up.ifr_name, h->interface, strnlen(h->interface, IFNAMSIZ - 1));
+	type = up;
+	ok = s >= 0 && !pfro_device_refused(h) && !pfro_env_flags() && h->cluster_id < 0 &&
+	     (!strcmp(name, h->interface) || !strncmp(name, "bpf:", 4) ||
+	      !strncmp(name, "packet:", 7)) &&
+	     ioctl(s, SIOCGIFFLAGS, &up) == 0 && (up.ifr_flags & IFF_UP) &&
+	     ioctl(s, SIOCGIFHWADDR, &type) == 0 &&
+	     (type.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+	      type.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK);
+	/* A ring takes more descriptors than the real handle. */
+	while (ok && n < DESCRIPTORS) {
+		fds[n] = fcntl(s, F_DUPFD_CLOEXEC, 0);
+		ok = fds[n] >= 0;
+		n += ok;
+	}
+	while (n)
+		close(fds[--n]);
+	if (s >= 0)
+		close(s);
+	return ok;
+}
+
+/* Our ring is made, if it is not yet, and begins to fill, while the real handle is activated. */
 struct start {
+	struct pfro_handle *h;
 	pfring *ring;
-	int rc;
-	char why[sizeof(
-		((struct pfro_handle *)NULL)->why)]; /* the last error is its thread's own */
+	int err; /* 0, or an errno; h->why in words */
 };
 
 static void start_ring(void *arg)
 {
 	struct start *s = arg;
+	int rc;
 
-	s->rc = pfring_enable_ring(s->ring);
-	if (s->rc < 0)
-		snprintf(s->why, sizeof(s->why), "%s", pfring_last_error());
+	if (!s->ring)
+		s->ring = make_ring(s->h);
+	if (!s->ring) {
+		s->err = errno;
+		return;
+	}
+	rc = pfring_enable_ring(s->ring);
+	if (rc < 0) {
+		s->err = -rc;
+		/* The last error is its thread's own. */
+		snprintf(s->h->why, sizeof(s->h->why), "%s", pfring_last_error());
+	}
 }
 
 /* The real handle, activated so that it costs nothing. */
-static int activate_shadow(struct pfro_handle *h, pcap_t *p, pfring *ring)
+static int activate_shadow(struct pfro_handle *h, pcap_t *p, struct start *start)
 {
-	struct start start = {.ring = ring};
-	struct pfro_beside beside = {.run = start_ring, .arg = &start};
-	int rc;
+	struct pfro_beside beside = {.run = start_ring, .arg = start};
+	int rc = h->shadow_rc;
 
 	/* The mode stays: it shows in pcap_bufsize(). */
 	REAL(pcap_set_buffer_size)(p, h->immediate ? SHADOW_IMMEDIATE : 1);
 	REAL(pcap_set_protocol_linux)(p, SHADOW_PROTOCOL);
 	pfro_beside_begin(&beside);
-	rc = REAL(pcap_activate)(p);
+	if (!h->shadow) {
+		rc = REAL(pcap_activate)(p);
+		h->shadow = rc >= 0;
+		h->shadow_rc = rc;
+	}
 	pfro_beside_end(&beside);
+	if (rc >= 0 && start->err) {
+		pfro_error(p, "%s", h->why);
+		rc = start->err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+	}
 	if (rc >= 0 && REAL(pcap_datalink)(p) != DLT_EN10MB)
 		rc = pfro_error(p, "libpcap gives %s another link type; set PCAP_NO_PF_RING",
 				h->interface);
-	if (rc >= 0 && start.rc < 0)
-		rc = pfro_error(p, "%s", start.why);
-	if (rc < 0) {
+	if (rc < 0 && !h->shadow) {
 		/* The program may change its mind and activate again. */
 		REAL(pcap_set_buffer_size)(p, h->buffer_size ? h->buffer_size : DEFAULT_BUFFER);
 		REAL(pcap_set_protocol_linux)(p, 0);
@@ -189,7 +244,8 @@ static int activate_shadow(struct pfro_handle *h, pcap_t *p, pfring *ring)
 PFRO_EXPORT int pcap_activate(pcap_t *p)
 {
 	struct pfro_handle *h = pfro_find(p);
-	pfring *ring = NULL;
+	struct start start = {.h = h};
+	bool ours = false;
 	int rc;
 
 	if (!h || h->ring)
@@ -198,19 +254,23 @@ PFRO_EXPORT int pcap_activate(pcap_t *p)
 		snprintf(h->why, sizeof(h->why), "PCAP_NO_PF_RING is set");
 	} else {
 		pfro_env_read(h);
-		ring = make_ring(h);
-		if (!ring && (h->named || (pfro_env("PFRING_BACKEND") && errno != EOPNOTSUPP)))
+		ours = promising(h);
+		if (!ours) {
+			start.ring = make_ring(h);
+			ours = start.ring;
+		}
+		if (!ours && (h->named || (pfro_env("PFRING_BACKEND") && errno != EOPNOTSUPP)))
 			return refuse(h, p, errno);
 	}
-	if (ring) {
-		rc = activate_shadow(h, p, ring);
+	if (ours) {
+		rc = activate_shadow(h, p, &start);
 		if (rc < 0) {
-			pfring_close(ring);
+			pfring_close(start.ring);
 			return rc;
 		}
 		h->nano = pcap_get_tstamp_precision(p) == PCAP_TSTAMP_PRECISION_NANO;
 		h->shadow_fd = REAL(pcap_fileno)(p);
-		h->ring = ring;
+		h->ring = start.ring;
 		pfro_nonblock_update(h);
 	} else {
 		rc = REAL(pcap_activate)(p);

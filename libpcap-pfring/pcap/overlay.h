@@ -47,6 +47,8 @@ struct pfro_handle {
 	u_int depth;		/* callbacks under way */
 	bool closing;		/* pcap_close() came from one of them */
 	bool down;		/* libpcap wants to be asked again soon whether the interface is */
+	bool shadow;		/* the real handle is active, whatever became of the ring; */
+	int shadow_rc;		/* what that said */
 	int shadow_fd;		/* the real handle's socket, which hears of the interface's end */
 	struct pfro_header hdr; /* of pcap_next_ex(), */
 	u_char *last;		/* and a packet that had to leave the ring; mapped when needed */
