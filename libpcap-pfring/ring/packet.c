@@ -130,9 +130,12 @@ static int packet_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max
 	p->from = &p->now.tp3;
 	n = pfri_tp3_recv(r, &p->now.afp, &p->now.tp3, pkt, max);
 	p->taken += (u_int)n;
-	if (n == 0 && p->now.afp.gone)
-		/* The open block comes when its time is over, twice at the most. */
-		return pfri_afp_gone(r, &p->now.afp, 4 * p->now.tp3.retire_ms + 20);
+	if (n == 0 && p->now.afp.gone) {
+		n = pfri_afp_gone(r, &p->now.afp, 20);
+		/* Nobody writes any more: the open block need not be waited for. */
+		if (n < 0 && pfri_tp3_end(&p->now.tp3))
+			n = pfri_tp3_recv(r, &p->now.afp, &p->now.tp3, pkt, max);
+	}
 	return n;
 }
 

@@ -171,6 +171,18 @@ int pfri_tp3_freeze(struct pfri_tp3 *t)
 	return 0;
 }
 
+bool pfri_tp3_end(struct pfri_tp3 *t)
+{
+	struct tpacket_hdr_v1 *bh = block(t, t->cur);
+
+	if (t->ended || t->walking || !bh->num_pkts)
+		return false;
+	/* Only once: the kernel may still retire it, when that is over. */
+	t->ended = true;
+	__atomic_store_n(&bh->block_status, TP_STATUS_USER, __ATOMIC_RELEASE);
+	return true;
+}
+
 void pfri_tp3_refilter(struct pfri_ring *r, struct pfri_tp3 *t)
 {
 	/*
@@ -302,6 +314,8 @@ void pfri_tp3_release(struct pfri_tp3 *t)
 {
 	if (!t->walking || t->left)
 		return;
+	/* The kernel may open it much later (a full ring), and somebody may look before that. */
+	block(t, t->cur)->num_pkts = 0;
 	__atomic_store_n(&block(t, t->cur)->block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	t->cur = t->cur + 1 == t->blocks ? 0 : t->cur + 1;
 	t->walking = false;

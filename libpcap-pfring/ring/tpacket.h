@@ -25,6 +25,7 @@ struct pfri_tp3 {
 	u_char *next; /* header of the next packet */
 	u_int64_t
 		refilter_ns; /* CLOCK_REALTIME: packets older than this are tested again; 0 none */
+	bool ended;	     /* the open block was taken */
 	u_int64_t released;  /* blocks given back so far */
 };
 
@@ -47,6 +48,12 @@ void pfri_tp3_refilter(struct pfri_ring *r, struct pfri_tp3 *t);
  * until the copy is empty.
  */
 int pfri_tp3_freeze(struct pfri_tp3 *t);
+
+/*
+ * Nothing is written to the ring any more: makes what the open block holds
+ * readable now, not when its time is over. False: there is nothing in it.
+ */
+bool pfri_tp3_end(struct pfri_tp3 *t);
 
 u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t);
 
