@@ -446,6 +446,13 @@ struct pfring_open_options {
 	bool local_clock_coarse; /* time stamps with tick resolution, cheaper */
 	const char *filter;     /* pcap-filter(7) expression in force before the first packet */
 	int hw_tstamp;          /* 1 adapter, host-synchronised if it is; 2 adapter's raw */
+	/*
+	 * What a filter in user space has to test (all of it, or what was queued when
+	 * the filter changed) comes from pfring_recv_batch() untested and marked
+	 * PKT_FLAGS_UNTESTED. The program calls pfring_refilter() on each when its turn
+	 * comes: the filter in force then counts, however often it changes until then.
+	 */
+	bool late_filter;
 };
 
 pfring *pfring_open_opts(const char *device_name, const struct pfring_open_options *opts);
@@ -459,6 +466,8 @@ const char *pfring_last_error(void);
  */
 const char *pfring_last_cause(void);
 
+#define PKT_FLAGS_UNTESTED 0x2000 /* see pfring_open_options.late_filter */
+
 /*
  * Up to max packets in one go. timeout_ms: 0 do not wait, negative wait for
  * ever. Returns how many (0: none in time), -EINTR after pfring_breakloop()
@@ -467,8 +476,8 @@ const char *pfring_last_cause(void);
 int pfring_recv_batch(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms);
 
 /*
- * Tests packets that a batch already handed out with the filter and direction
- * now in force, and closes the gaps. Returns how many are left.
+ * Tests packets of the last batch, handed out already or PKT_FLAGS_UNTESTED, with
+ * the filter and direction now in force, and closes the gaps. Returns how many are left.
  */
 u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n);
 

@@ -63,6 +63,7 @@ static pfring *open_ring(struct pfro_handle *h)
 		.flags = (h->promisc ? PF_RING_PROMISC : 0) | pfro_env_flags(),
 		.timeout_ms = h->timeout > 0 ? h->timeout : 0,
 		.immediate = h->immediate != 0,
+		.late_filter = true,
 		.buffer_bytes = h->buffer_size > 0 ? (u_int64_t)h->buffer_size : 0,
 	};
 	const char *no = pfro_device_refused(h);

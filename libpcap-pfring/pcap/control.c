@@ -10,8 +10,6 @@
 
 #include "overlay.h"
 
-#define KERNEL_MOST 4090 /* instructions: BPF_MAXINSNS less what a backend puts in front */
-
 PFRO_EXPORT int pcap_setfilter(pcap_t *p, struct bpf_program *fp)
 {
 	struct pfro_handle *h = pfro_live(p);
@@ -28,7 +26,7 @@ PFRO_EXPORT int pcap_setfilter(pcap_t *p, struct bpf_program *fp)
 		return rc;
 	if (pfring_set_bpf_program(h->ring, fp->bf_insns, fp->bf_len) < 0)
 		return pfro_error(p, "%s", pfring_last_error());
-	pfro_refilter(h, fp->bf_len > KERNEL_MOST || pfro_env("PCAP_PF_RING_USERSPACE_BPF"));
+	pfro_refilter(h);
 	return rc;
 }
 
@@ -45,7 +43,7 @@ PFRO_EXPORT int pcap_setdirection(pcap_t *p, pcap_direction_t d)
 	if (pfring_set_direction(h->ring, want) < 0)
 		return pfro_error(p, "%s", pfring_last_error());
 	h->direction = d;
-	pfro_refilter(h, h->sieves);
+	pfro_refilter(h);
 	return rc;
 }
 

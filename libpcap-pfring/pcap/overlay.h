@@ -39,7 +39,6 @@ struct pfro_handle {
 	u_int at, count;       /* next and number of packets held and not delivered yet */
 	_Atomic int breakloop; /* one -2 is due */
 	bool retest;	       /* what is held was taken under another filter */
-	bool sieved, sieves;   /* packets may be, or are in general, refused in user space */
 	bool nonblock;
 	bool nano;
 	bool spin;		/* PCAP_PF_RING_ACTIVE_POLL */
@@ -114,11 +113,8 @@ void pfro_beside_end(struct pfro_beside *b);
 /* activate.c: puts an error text where pcap_geterr() looks; returns PCAP_ERROR. */
 int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/*
- * read.c: the filter or the direction has changed behind what is held. always:
- * this filter is run in user space, not by the kernel.
- */
-void pfro_refilter(struct pfro_handle *h, bool always);
+/* read.c: the filter or the direction has changed behind what is held. */
+void pfro_refilter(struct pfro_handle *h);
 void pfro_hear_of_interface(struct pfro_handle *h);
 void pfro_read_free(struct pfro_handle *h);
 

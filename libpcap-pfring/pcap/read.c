@@ -79,25 +79,6 @@ void pfro_hear_of_interface(struct pfro_handle *h)
 }
 
 /*
- * Of packets that were queued when the filter or the direction changed all may
- * be refused. libpcap's read then comes back with none of them; so must ours,
- * for the program was told by select() that it need not wait.
- */
-static bool all_refused(struct pfro_handle *h)
-{
-	struct pfring_stats64 before = {.sz = sizeof(before)}, after = {.sz = sizeof(after)};
-
-	if (!h->sieved || (!h->timeout && !h->immediate))
-		return false;
-	pfring_stats64(h->ring, &before);
-	if (fetch(h, 0) == 0 && pfring_stats64(h->ring, &after) == 0 &&
-	    after.filtered_user != before.filtered_user)
-		return true;
-	h->sieved = h->sieves;
-	return false;
-}
-
-/*
  * Makes the batch hold something. 1; 0 none there (non-blocking, or the opt-in
  * time-out); PCAP_ERROR; PCAP_ERROR_BREAK.
  */
@@ -112,9 +93,7 @@ static int refill(struct pfro_handle *h, pcap_t *p)
 		 */
 		if (!h->nonblock && broken(h))
 			return PCAP_ERROR_BREAK;
-		if (!h->nonblock && all_refused(h))
-			return 0;
-		n = h->count ? (int)h->count : fetch(h, wait);
+		n = fetch(h, wait);
 		if (n > 0)
 			return 1;
 		if (n == 0 && h->nonblock) {
@@ -138,10 +117,21 @@ static const struct pfring_packet *next(struct pfro_handle *h)
 	while (h->at < h->count) {
 		struct pfring_packet *pkt = &h->batch[h->at++];
 
-		if (__builtin_expect(!h->retest, 1) || pfring_refilter(h->ring, pkt, 1))
+		if (__builtin_expect(!h->retest && !(pkt->flags & PKT_FLAGS_UNTESTED), 1) ||
+		    pfring_refilter(h->ring, pkt, 1))
 			return pkt;
 	}
 	return NULL;
+}
+
+/*
+ * All that was there is refused by the filter in force. libpcap's read then
+ * comes back with nothing, for the program was told by select() that it need
+ * not wait; unless it has no time-out.
+ */
+static bool goes_on(const struct pfro_handle *h)
+{
+	return !h->nonblock && !h->timeout && !h->immediate;
 }
 
 /* Something to hand out, and leave to do so: 1, else as refill(). */
@@ -157,8 +147,10 @@ static int deliver(struct pfro_handle *h, pcap_t *p, int max, pcap_handler cb, u
 {
 	struct pfro_header hdr;
 	bool stop = false;
-	int done = 0, rc = begin(h, p);
+	int done = 0, rc;
 
+again:
+	rc = begin(h, p);
 	if (rc <= 0)
 		return rc;
 	h->depth++;
@@ -180,7 +172,10 @@ static int deliver(struct pfro_handle *h, pcap_t *p, int max, pcap_handler cb, u
 	if (!--h->depth && h->closing) {
 		done = PCAP_ERROR_BREAK;
 		pcap_close(p);
+		return done;
 	}
+	if (!done && goes_on(h))
+		goto again;
 	return done;
 }
 
@@ -233,15 +228,16 @@ PFRO_EXPORT int pcap_next_ex(pcap_t *p, struct pcap_pkthdr **pkt_header, const u
 
 	if (!h)
 		return REAL(pcap_next_ex)(p, pkt_header, pkt_data);
-	rc = begin(h, p);
-	if (rc <= 0)
-		return rc;
-	pkt = next(h);
-	if (!pkt) {
-		/* The filter changed behind them. */
-		fetch(h, 0);
+	do {
+		rc = begin(h, p);
+		if (rc <= 0)
+			return rc;
+		do {
+			pkt = next(h);
+		} while (!pkt && fetch(h, 0) > 0);
+	} while (!pkt && goes_on(h));
+	if (!pkt)
 		return 0;
-	}
 	header_of(h, pkt, &h->hdr);
 	*pkt_header = &h->hdr.pcap;
 	*pkt_data = pkt->data;
@@ -283,11 +279,9 @@ PFRO_EXPORT void pcap_breakloop(pcap_t *p)
 }
 
 /* What is held is tested when its turn comes: until then the filter may change again. */
-void pfro_refilter(struct pfro_handle *h, bool always)
+void pfro_refilter(struct pfro_handle *h)
 {
 	h->retest = h->at < h->count;
-	h->sieves = always;
-	h->sieved = true;
 }
 
 void pfro_read_free(struct pfro_handle *h)

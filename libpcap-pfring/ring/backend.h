@@ -198,6 +198,8 @@ struct pfri_ring {
 	bool enabled;
 	_Atomic bool shut;           /* pfring_shutdown() */
 	bool holding;                /* descriptors handed out and not released yet */
+	bool changed;                /* the filter has, since packets were fetched last; */
+	bool retest;                 /* and behind what is in batch */
 	u_int64_t sample_left;       /* packets to skip before the next sampled one */
 	u_int64_t delivered, filtered_user;
 
@@ -262,6 +264,8 @@ struct pfri_ring {
  * which clears it: the backend has evaluated the rules, it passed.
  */
 #define PFRI_PKT_DECIDED 0x8000u
+/* The same of the filter in force, where others of the batch came under an older one. */
+#define PFRI_PKT_CURRENT 0x4000u
 
 #define PFRI_PRIV(r, type) \
 	(__extension__({ _Static_assert(sizeof(type) <= sizeof((r)->priv), "grow pfri_ring.priv"); \

@@ -232,7 +232,7 @@ static int go_classic(struct pfri_ring *r)
 		pfri_backlog_close(&b->backlog);
 		return rc;
 	}
-	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
+	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_QUEUED;
 	new_generation(b);
 	b->drained_until_ms = pfri_now_ms() + STRAGGLER_NS / 1000000;
 	r->ops = &classic_ops;
@@ -296,8 +296,8 @@ static int install(struct pfri_ring *r)
 		return rc;
 	pfri_bpf_rules_attached(r, staged);
 	new_generation(b);
-	r->refilter = PFRI_REFILTER_NONE;
-	return 0;
+	r->refilter = PFRI_REFILTER_QUEUED;
+	return 1;
 }
 
 int pfri_bpf_reload(struct pfri_ring *r)
@@ -335,6 +335,7 @@ static int bpf_set_filter(struct pfri_ring *r)
 static int bpf_enable(struct pfri_ring *r, bool on)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
+	bool first = !b->afp.bound;
 	int rc;
 
 	if (!on)
@@ -344,6 +345,9 @@ static int bpf_enable(struct pfri_ring *r, bool on)
 		rc = install(r);
 	if (rc < 0)
 		return rc;
+	/* No older program has let anything pass. */
+	if (first)
+		pfri_bpf_stale_over(r, b);
 	if (r->select_used)
 		r->ops->poll(r, 0);
 	return 0;
@@ -437,7 +441,6 @@ static u_int bpf_inspect(struct pfri_ring *r, struct pfring_details *d, struct p
 	struct pfri_bpf *b = pfri_bpf_of(r);
 
 	d->copies = 1;
-	d->refiltered = b->stale;
 	if (d->filter == PFRING_FILTER_KERNEL && r->ops == &pfri_bpf_ops)
 		d->filter = PFRING_FILTER_EBPF;
 	if (d->rules != PFRING_RULES_NONE &&

@@ -89,6 +89,9 @@ int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int 
 void pfri_bpf_classic_release(struct pfri_ring *r);
 int pfri_bpf_classic_poll(struct pfri_ring *r, int timeout_ms);
 
+/* Everything that an older filter let pass has been taken. */
+void pfri_bpf_stale_over(struct pfri_ring *r, struct pfri_bpf *b);
+
 /* bpf.c: makes the program anew with the filter in force. 0, or negative: the old one stays. */
 int pfri_bpf_reload(struct pfri_ring *r);
 

@@ -66,59 +66,42 @@ void pfri_bpf_set_epoch(struct pfri_bpf *b, u_int64_t now)
 	b->epoch_checked = now;
 }
 
-/* Drops what an older filter let pass and the one in force does not. */
-static u_int sieve(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet *pkt, u_int n,
-		   u_int64_t first_ts)
+void pfri_bpf_stale_over(struct pfri_ring *r, struct pfri_bpf *b)
 {
-	u_int kept = 0;
-
-	/* Handed out in the order of time: what comes now was written by the program in force. */
-	if (first_ts > b->stale_until) {
-		b->stale = false;
-		b->maps.lanes.hash_mask = 0;
-	}
-	for (u_int i = 0; i < n; i++) {
-		struct pfring_packet *p = &pkt[i];
-		u_int32_t generation = p->hash;
-
-		p->hash = 0;
-		if (generation != b->generation && r->prog.len && !pfri_passes(r, p)) {
-			r->filtered_user++;
-			continue;
-		}
-		if (kept != i)
-			pkt[kept] = *p;
-		kept++;
-	}
-	return kept;
+	b->stale = false;
+	b->maps.lanes.hash_mask = 0;
+	if (r->refilter == PFRI_REFILTER_QUEUED && !b->backlog.refilter_ns)
+		r->refilter = PFRI_REFILTER_NONE;
 }
 
-/* Packets from the lanes that the filter in force accepts. */
+/* The number that a record bears says whether the filter in force has passed it. */
+static void tell_current(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet *pkt,
+			 u_int n)
+{
+	const bool tested = r->soft & PFRI_SOFT_FILTER && r->refilter == PFRI_REFILTER_QUEUED;
+
+	for (u_int i = 0; i < n; i++) {
+		if (tested && pkt[i].hash == b->generation)
+			pkt[i].flags |= PFRI_PKT_CURRENT;
+		pkt[i].hash = 0;
+	}
+}
+
 static u_int take(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet *pkt, u_int max)
 {
 	u_int64_t now = pfri_bpf_now(b);
 	u_int n;
 
 	pfri_bpf_set_epoch(b, now);
-	for (;;) {
-		n = pfri_lanes_recv(&b->maps.lanes, pkt, max,
-				    b->maps.lanes.n > 1 ? now : UINT64_MAX);
-		b->taken += n;
-		if (!b->stale)
-			return n;
-		if (!n) {
-			if (now > b->stale_until) {
-				b->stale = false;
-				b->maps.lanes.hash_mask = 0;
-			}
-			return 0;
-		}
-		n = sieve(r, b, pkt, n, pkt[0].ts_ns - (u_int64_t)b->maps.lanes.epoch_ns);
-		if (n)
-			return n;
-		/* All refused: nobody will release them for us. */
-		pfri_lanes_release(&b->maps.lanes);
-	}
+	n = pfri_lanes_recv(&b->maps.lanes, pkt, max, b->maps.lanes.n > 1 ? now : UINT64_MAX);
+	b->taken += n;
+	if (!b->stale)
+		return n;
+	tell_current(r, b, pkt, n);
+	/* Handed out in the order of time: what comes now was written by the program in force. */
+	if ((n ? pkt[0].ts_ns - (u_int64_t)b->maps.lanes.epoch_ns : now) > b->stale_until)
+		pfri_bpf_stale_over(r, b);
+	return n;
 }
 
 static void show_more(struct pfri_bpf *b, bool more)
@@ -298,8 +281,10 @@ int pfri_bpf_classic_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int 
 		n = (int)take(r, b, pkt, max);
 		if (n)
 			return n;
-		if (pfri_now_ms() > b->drained_until_ms)
+		if (pfri_now_ms() > b->drained_until_ms) {
 			b->drained_until_ms = 0;
+			pfri_bpf_stale_over(r, b);
+		}
 		show_more(b, false);
 	}
 	b->from_backlog = true;

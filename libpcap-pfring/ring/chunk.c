@@ -22,11 +22,11 @@ int pfring_recv_chunk(pfring *ring, void **chunk, pfring_chunk_info *chunk_info,
 	pfri_rx_lock(r, !wait_for_incoming_chunk);
 	rc = pfri_fill(r, wait_for_incoming_chunk ? -1 : 0);
 	if (rc > 0) {
-		chunk_info->num_packets = r->count - r->head;
+		chunk_info->num_packets = r->retest ? 1 : r->count - r->head;
 		chunk_info->length =
 			chunk_info->num_packets * (u_int32_t)sizeof(struct pfring_packet);
 		*chunk = &r->batch[r->head];
-		r->head = r->count;
+		r->head += chunk_info->num_packets;
 	}
 	return pfri_leave_rx(r, rc);
 }

@@ -103,15 +103,16 @@ static inline void pfri_release(struct pfri_ring *r)
 	}
 }
 
-/* receive.c: brings r->soft in line with the settings. */
+/* sieve.c: brings r->soft in line with the settings. */
 void pfri_soft_update(struct pfri_ring *r);
-/* receive.c: how many bytes of p the filter in force keeps, 0 if it refuses p. */
+/* sieve.c: how many bytes of p the filter in force keeps, 0 if it refuses p. */
 u_int pfri_keeps(const struct pfri_ring *r, const struct pfring_packet *p);
-/* receive.c: whether the filter in force accepts p, which is cut to what that keeps of it. */
-bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p);
-/* receive.c: tests packets taken under an older filter with the one in force; keeps the rest in
- * order. */
+/* sieve.c: tests n packets with everything in r->soft; keeps the rest in order. */
 u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n);
+/* sieve.c, with pfring_open_options.late_filter: whether the program is to test these itself. */
+bool pfri_mark_untested(struct pfri_ring *r, struct pfring_packet *pkt, u_int n);
+/* sieve.c: whether r->batch has a packet to hand out; the next one in it is one, then. */
+bool pfri_held(struct pfri_ring *r);
 /* receive.c: makes r->batch hold at least one packet not handed out. 1, 0 or negative. */
 int pfri_fill(struct pfri_ring *r, int timeout_ms);
 /* pfring.c: puts r->prog, r->direction and r->name.queues in force. 0 or negative. */

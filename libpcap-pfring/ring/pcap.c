@@ -68,7 +68,12 @@ static int live_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 		pkt[i].rx_direction = l->direction != PCAP_D_OUT;
 		if (l->ethernet)
 			mark_tag(&pkt[i]);
+		/* What libpcap hands out it has tested with the filter in force. */
+		if (r->soft & PFRI_SOFT_FILTER)
+			pkt[i].flags |= PFRI_PKT_CURRENT;
 	}
+	if (r->refilter == PFRI_REFILTER_QUEUED && !n)
+		r->refilter = PFRI_REFILTER_NONE;
 	return n;
 }
 
@@ -181,8 +186,9 @@ static int live_set_filter(struct pfri_ring *r)
 				 "pcap:%.80s does not know the packets' direction: %.120s",
 				 r->name.device, l->src.lib->geterr(l->src.p));
 	l->direction = direction;
-	r->refilter = PFRI_REFILTER_NONE;
-	return 0;
+	/* Packets that libpcap tests one by one must be asked for one by one. */
+	r->refilter = r->enabled ? PFRI_REFILTER_QUEUED : PFRI_REFILTER_NONE;
+	return r->enabled;
 }
 
 static int live_enable(struct pfri_ring *r, bool on)

@@ -130,10 +130,7 @@ int pfring_version_noring(u_int32_t *version)
 	return 0;
 }
 
-/*
- * Puts r->prog and r->direction in force, and drops from r->batch what they
- * refuse: those packets were fetched but not handed out.
- */
+/* Puts r->prog and r->direction in force, for what was fetched and not handed out, too. */
 int pfri_apply_filter(struct pfri_ring *r)
 {
 	int rc = r->ops->set_filter(r);
@@ -141,11 +138,8 @@ int pfri_apply_filter(struct pfri_ring *r)
 	if (rc < 0)
 		return rc;
 	pfri_soft_update(r);
-	if (r->head < r->count) {
-		u_int left = pfring_refilter(&r->pub, &r->batch[r->head], r->count - r->head);
-
-		r->count = r->head + left;
-	}
+	r->changed = true;
+	r->retest = r->head < r->count;
 	return 0;
 }
 

@@ -3,141 +3,11 @@
  * receive.c - from a backend's batches to what the program asked for.
  *
  * Every way of reading (one by one, copied, parsed, burst, batch, loop) ends in
- * fetch(): wait, take a batch, sieve it. The sieve holds what no backend does
- * by itself: user-space filters, direction, sampling, the snap length.
- * Packets lie in ring memory until the next fetch releases them.
+ * fetch(): wait, take a batch, sieve it (sieve.c). Packets lie in ring memory until
+ * the next fetch releases them.
  */
-#include <linux/if_packet.h>
-
-#include "bpf_vm.h"
 #include "handle.h"
 #include "parse.h"
-#include "rules.h"
-
-/* Whether the program may keep less of a packet than the snap length. */
-static bool program_cuts(const struct pfri_ring *r)
-{
-	for (u_int i = 0; i < r->prog.len; i++) {
-		const struct sock_filter *f = &r->prog.insn[i];
-
-		if (BPF_CLASS(f->code) == BPF_RET &&
-		    (BPF_RVAL(f->code) != BPF_K || (f->k && f->k < r->opt.caplen)))
-			return true;
-	}
-	return false;
-}
-
-void pfri_soft_update(struct pfri_ring *r)
-{
-	u_int soft = 0;
-
-	if (r->prog.len && r->refilter != PFRI_REFILTER_NONE)
-		soft |= PFRI_SOFT_FILTER;
-	if (r->whole) {
-		soft |= PFRI_SOFT_CAPLEN;
-		if (program_cuts(r))
-			soft |= PFRI_SOFT_FILTER;
-	}
-	if (pfri_rules_active(r->rules))
-		soft |= PFRI_SOFT_RULES;
-	if (r->direction != rx_and_tx_direction)
-		soft |= PFRI_SOFT_DIRECTION;
-	if (r->sampling > 1 && !r->sampled_below)
-		soft |= PFRI_SOFT_SAMPLING;
-	if (r->opt.caplen < r->longest && !(r->ops->caps & PFRI_CAP_CUTS))
-		soft |= PFRI_SOFT_CAPLEN;
-	if (r->choice.queues != RING_ANY_CHANNEL || r->choice.vlan >= 0)
-		soft |= PFRI_SOFT_CHOICE;
-	if (r->choice.slice != FULL_PACKET_SLICING)
-		soft |= PFRI_SOFT_SLICE;
-	if (r->trailer)
-		soft |= PFRI_SOFT_TRAILER;
-	r->soft = soft;
-}
-
-static bool wanted_direction(const struct pfri_ring *r, const struct pfring_packet *p)
-{
-	return r->direction == rx_only_direction ? p->rx_direction : !p->rx_direction;
-}
-
-u_int pfri_keeps(const struct pfri_ring *r, const struct pfring_packet *p)
-{
-	const bool view = r->ops->caps & PFRI_CAP_KERNEL_VIEW;
-	u_int keep = pfri_bpf_run(r->prog.insn, p, view);
-
-	/* The verdict counts bytes as the program saw them: without the tag. */
-	if (view && (p->flags & PKT_FLAGS_VLAN_HWACCEL) &&
-	    keep >= (p->vlan_at ? p->vlan_at : 12u) && keep < MAX_CAPLEN)
-		keep += 4;
-	return keep;
-}
-
-bool pfri_passes(const struct pfri_ring *r, struct pfring_packet *p)
-{
-	u_int keep = pfri_keeps(r, p);
-
-	/* Rules see the whole packet first; receive.c cuts it then. */
-	if (p->caplen > keep && !r->whole)
-		p->caplen = keep;
-	return keep;
-}
-
-u_int pfri_sieve(struct pfri_ring *r, struct pfring_packet *pkt, u_int n)
-{
-	u_int kept = 0;
-
-	if ((r->soft & PFRI_SOFT_FILTER) && r->refilter == PFRI_REFILTER_NONE && !r->whole)
-		r->soft &= ~PFRI_SOFT_FILTER;
-	if (r->soft & PFRI_SOFT_RULES)
-		pfri_rules_clock(r->rules);
-	for (u_int i = 0; i < n; i++) {
-		struct pfring_packet *p = &pkt[i];
-		u_int keep = r->opt.caplen;
-
-		if ((r->soft & PFRI_SOFT_DIRECTION) && !wanted_direction(r, p)) {
-			r->filtered_user++;
-			continue;
-		}
-		if ((r->soft & PFRI_SOFT_CHOICE) && !pfri_chosen(r, p)) {
-			r->filtered_user++;
-			continue;
-		}
-		if (r->soft & PFRI_SOFT_FILTER) {
-			u_int verdict = pfri_keeps(r, p);
-
-			if (!verdict) {
-				r->filtered_user++;
-				continue;
-			}
-			keep = min_val(keep, verdict);
-		}
-		if (p->flags & PFRI_PKT_DECIDED) {
-			p->flags &= (u_int16_t)~PFRI_PKT_DECIDED;
-		} else if ((r->soft & PFRI_SOFT_RULES) && !pfri_rules_pass(r, p)) {
-			r->filtered_user++;
-			continue;
-		}
-		if ((r->soft & PFRI_SOFT_TRAILER) && !pfri_take_trailer(r, p)) {
-			r->filtered_user++;
-			continue;
-		}
-		if (r->soft & PFRI_SOFT_SAMPLING) {
-			if (r->sample_left) {
-				r->sample_left--;
-				continue;
-			}
-			r->sample_left = r->sampling - 1;
-		}
-		if (p->caplen > keep)
-			p->caplen = keep;
-		if (r->soft & PFRI_SOFT_SLICE)
-			pfri_slice(r, p);
-		if (kept != i)
-			pkt[kept] = *p;
-		kept++;
-	}
-	return kept;
-}
 
 /* -EINTR once per breakloop; the other states last. */
 static int check_state(struct pfri_ring *r)
@@ -211,6 +81,16 @@ static bool was_knock(struct pfri_ring *r)
 }
 
 /*
+ * A packet that was queued under an older filter is tested when it is handed
+ * out, not before: the filter may change again until then, from a callback too,
+ * and what the one in between refused is the next one's. So one at a time.
+ */
+static u_int at_once(const struct pfri_ring *r, bool late, u_int max)
+{
+	return r->refilter == PFRI_REFILTER_QUEUED && !late ? 1 : max;
+}
+
+/*
  * Releases the previous packets and takes new ones. timeout_ms as
  * pfring_recv_batch(). With restart, a signal that did not call
  * pfring_breakloop() goes on waiting. -EAGAIN: another thread was let in and
@@ -220,6 +100,7 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 		 bool restart)
 {
 	u_int64_t end = timeout_ms > 0 ? pfri_now_ms() + (u_int)timeout_ms : 0;
+	const bool late = r->opt.late_filter && pkt != r->batch;
 	int n, left = timeout_ms;
 
 	pfri_release(r);
@@ -232,12 +113,13 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 		n = check_state(r);
 		if (n < 0)
 			return n;
-		n = r->ops->recv_batch(r, pkt, max);
+		n = r->ops->recv_batch(r, pkt, at_once(r, late, max));
 		if (n < 0)
 			return n;
 		if (n > 0) {
 			r->holding = true;
-			if (r->soft)
+			r->changed = false;
+			if (r->soft && !(late && pfri_mark_untested(r, pkt, (u_int)n)))
 				n = (int)pfri_sieve(r, pkt, (u_int)n);
 			if (n > 0) {
 				r->delivered += (u_int)n;
@@ -322,8 +204,9 @@ int pfri_fill(struct pfri_ring *r, int timeout_ms)
 {
 	int rc;
 
-	while (r->head == r->count) {
+	while (!pfri_held(r)) {
 		r->head = r->count = 0;
+		r->retest = false;
 		rc = fetch(r, r->batch, PFRI_BATCH, timeout_ms, true);
 		if (rc == -EAGAIN)
 			continue;
@@ -366,7 +249,7 @@ int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_p
 	atomic_store_explicit(&r->busy, 1, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING ||
-	    r->head == r->count || !r->enabled ||
+	    r->head == r->count || r->retest || !r->enabled ||
 	    atomic_load_explicit(&r->breakloop, memory_order_relaxed) ||
 	    atomic_load_explicit(&r->shut, memory_order_relaxed)) {
 		atomic_store_explicit(&r->busy, 0, memory_order_release);
@@ -405,8 +288,9 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 		return rc;
 	rc = -EAGAIN;
 	pfri_rx_lock(r, timeout_ms >= 0);
-	while (rc == -EAGAIN && r->head == r->count) {
+	while (rc == -EAGAIN && !pfri_held(r)) {
 		r->head = r->count = 0;
+		r->retest = false;
 		rc = fetch(r, packets, max, timeout_ms, restart);
 		if (rc > 0) {
 			/* For pfring_send_last_rx_packet(). */
@@ -418,7 +302,8 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 		/* Fetched before and still to be handed out. */
 		rc = check_state(r);
 		if (rc == 0) {
-			u_int n = min_val(r->count - r->head, max);
+			/* Behind a new filter one at a time, see at_once(). */
+			u_int n = r->retest ? 1 : min_val(r->count - r->head, max);
 
 			memcpy(packets, &r->batch[r->head], n * sizeof(*packets));
 			r->head += n;
@@ -431,28 +316,6 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 int pfring_recv_batch(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms)
 {
 	return recv_many(ring, packets, max, timeout_ms, false);
-}
-
-u_int pfring_refilter(pfring *ring, struct pfring_packet *packets, u_int n)
-{
-	struct pfri_ring *r = pfri_of(ring);
-	enum pfri_refilter was;
-	u_int soft, kept;
-
-	if (!packets || pfri_enter_rx(r))
-		return 0;
-	was = r->refilter;
-	soft = r->soft;
-	r->refilter = PFRI_REFILTER_ALWAYS;
-	r->soft = r->prog.len ? PFRI_SOFT_FILTER : 0;
-	if (r->direction != rx_and_tx_direction)
-		r->soft |= PFRI_SOFT_DIRECTION;
-	kept = pfri_sieve(r, packets, n);
-	r->delivered -= n - kept;
-	r->refilter = was;
-	r->soft = soft;
-	pfri_leave_rx(r, 0);
-	return kept;
 }
 
 int pfring_recv_burst(pfring *ring, pfring_packet_info *packets, u_int8_t num_packets,
@@ -486,7 +349,11 @@ static int drain(struct pfri_ring *r, pfringProcessPacket looper, const u_char *
 	memset(&hdr, 0, sizeof(hdr));
 	fill_constants(&hdr);
 	while (r->head < r->count) {
-		const struct pfring_packet *p = &r->batch[r->head++];
+		const struct pfring_packet *p;
+
+		if (__builtin_expect(r->retest, 0) && !pfri_held(r))
+			break;
+		p = &r->batch[r->head++];
 
 		__builtin_prefetch(r->batch[(r->head + 1) % PFRI_BATCH].data);
 		fill_header(r, &hdr, p);
@@ -582,7 +449,7 @@ int pfring_poll(pfring *ring, u_int wait_duration)
 		rc = check_state(r);
 		if (rc)
 			break;
-		rc = r->head < r->count ? 1 : r->ops->poll(r, left);
+		rc = pfri_held(r) ? 1 : r->ops->poll(r, left);
 		if (rc != -EINTR)
 			break;
 		if (!was_knock(r)) {

@@ -74,6 +74,69 @@ static void queued(int immediate)
 	pcap_close(p);
 }
 
+struct turn {
+	struct sum sum;
+	unsigned next; /* the filter that the next packet brings */
+};
+
+static const char *const turns[] = {"arp", "udp", "tcp", "icmp"};
+
+#define TURNS (sizeof(turns) / sizeof(turns[0]))
+
+static void turning(unsigned char *arg, const struct pcap_pkthdr *h, const unsigned char *data)
+{
+	struct turn *turn = (void *)arg;
+
+	add((void *)&turn->sum, h, data);
+	filter(turn->sum.p, turns[turn->next++ % TURNS]);
+}
+
+/* A filter with each packet: what one refuses behind that packet is still there for the next. */
+static void in_turns(int immediate)
+{
+	struct how how = {.immediate = immediate, .timeout = TO_MS};
+	struct turn turn = {.sum = {.p = opened(&how)}};
+	struct pcap_pkthdr *h;
+	const unsigned char *data;
+	struct sum sum;
+
+	title(immediate ? "a filter with each packet, immediate" : "a filter with each packet");
+	filter(turn.sum.p, "udp");
+	filter(turn.sum.p, "");
+	send_each_kind(3);
+	settle(turn.sum.p, 3 * KINDS);
+	see("loop: %d", pcap_loop(turn.sum.p, 4, turning, (void *)&turn));
+	see_sum("loop", &turn.sum);
+	sum = drain(turn.sum.p);
+	see_sum("behind it", &sum);
+
+	filter(turn.sum.p, "");
+	send_each_kind(3);
+	settle(turn.sum.p, 6 * KINDS);
+	sum = (struct sum){.p = turn.sum.p};
+	for (unsigned i = 0; i < 4; i++) {
+		see("next_ex: %d", pcap_next_ex(sum.p, &h, &data));
+		add((void *)&sum, h, data);
+		filter(sum.p, turns[i]);
+	}
+	see_sum("next_ex", &sum);
+	sum = drain(turn.sum.p);
+	see_sum("behind it", &sum);
+
+	filter(turn.sum.p, "");
+	send_each_kind(3);
+	settle(turn.sum.p, 9 * KINDS);
+	sum = (struct sum){.p = turn.sum.p};
+	for (unsigned i = 0; i < 4; i++) {
+		see("dispatch: %d", pcap_dispatch(sum.p, 1, add, (void *)&sum));
+		filter(sum.p, turns[i]);
+	}
+	see_sum("dispatch", &sum);
+	sum = drain(turn.sum.p);
+	see_sum("behind it", &sum);
+	pcap_close(turn.sum.p);
+}
+
 static unsigned char *hosts(unsigned count, struct bpf_program *program)
 {
 	struct bpf_insn *insn = calloc(2 * count + 8, sizeof(*insn));
@@ -188,6 +251,8 @@ void probe_filters(void)
 	fresh();
 	queued(0);
 	queued(1);
+	in_turns(0);
+	in_turns(1);
 	bytecode();
 	in_callback();
 }

@@ -60,6 +60,8 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(another_thread_may_close_at_any_instant, ANY)                                            \
 	X(a_filter_holds_from_the_first_packet, ANY)                                               \
 	X(a_new_filter_also_holds_for_queued_packets, ANY)                                         \
+	X(of_two_new_filters_the_first_takes_nothing_from_the_second, LIVE)                        \
+	X(a_callback_may_change_the_filter_of_what_is_queued, LIVE)                                \
 	X(a_filter_set_while_disabled_holds_for_what_was_queued, LIVE)                             \
 	X(a_bad_filter_leaves_the_old_one, ANY)                                                    \
 	X(a_removed_filter_lets_everything_through, ANY)                                           \

@@ -49,6 +49,74 @@ void a_new_filter_also_holds_for_queued_packets(void)
 	pfring_close(ring);
 }
 
+/* Reads one frame, one of those that a filter wants of first, first + 1 ...; returns the next. */
+static u_int read_one(pfring *ring, u_int first, bool (*wanted)(u_int i))
+{
+	while (!wanted(first))
+		first++;
+	expect(ring, first, 1, NULL);
+	return first + 1;
+}
+
+/*
+ * What is queued is tested when its turn comes: so what lies behind the packet
+ * that was read last is the next filter's, whatever the one between said.
+ */
+void of_two_new_filters_the_first_takes_nothing_from_the_second(void)
+{
+	struct pfring_pkthdr h;
+	u_char *data;
+	pfring *ring;
+	u_int at = 0;
+
+	prepare(N);
+	ring = opened(0, 0);
+	feed(0, N);
+	for (; at < 10; at++) {
+		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "frame %u did not come", at);
+		is_frame(data, h.caplen, h.len, at, 0);
+	}
+	for (u_int round = 0; round < 10; round++) {
+		CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+		at = read_one(ring, at, is_udp);
+		CHECK(pfring_set_bpf_filter(ring, "vlan 5") == 0, "the filter is refused");
+		at = read_one(ring, at, is_tagged);
+		CHECK(pfring_set_bpf_filter(ring, "tcp") == 0, "the filter is refused");
+		at = read_one(ring, at, is_tcp);
+	}
+	CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+	expect(ring, at, count_wanted(at, N - at, is_udp), is_udp);
+	expect_nothing(ring);
+	pfring_close(ring);
+}
+
+static pfring *turning;
+static u_int turned_at, turns;
+
+static void turn(const struct pfring_pkthdr *h, const u_char *data, const u_char *user)
+{
+	bool (*const wanted)(u_int) = turns & 1 ? is_tagged : is_udp;
+
+	(void)user;
+	while (turns && !wanted(turned_at))
+		turned_at++;
+	is_frame(data, h->caplen, h->len, turned_at++, 0);
+	if (++turns == 50)
+		pfring_breakloop(turning);
+	CHECK(pfring_set_bpf_filter(turning, turns & 1 ? "vlan 5" : "udp") == 0,
+	      "the filter is refused");
+}
+
+void a_callback_may_change_the_filter_of_what_is_queued(void)
+{
+	prepare(N);
+	turning = opened(0, 0);
+	feed(0, N);
+	CHECK(pfring_loop(turning, turn, NULL, 1) == 0, "the loop failed");
+	CHECK(turns == 50, "%u packets came", turns);
+	pfring_close(turning);
+}
+
 void a_bad_filter_leaves_the_old_one(void)
 {
 	pfring *ring;
