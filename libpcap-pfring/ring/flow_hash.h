@@ -35,13 +35,27 @@ static inline u_int32_t pfri_hash_finish(u_int64_t h)
 	return hash ? hash : 1; /* 0 means that there is none */
 }
 
-/* Both addresses in 32 bits: one word for both, so IPv4 takes half of the steps. */
-static inline u_int32_t pfri_hash_short(u_int32_t lo, u_int16_t lo_port, u_int32_t hi,
-					u_int16_t hi_port, u_int64_t rest)
+/*
+ * pfri_hash_finish(pfri_hash_mix(x)) in fewer steps: of the last product only the lower half is
+ * left when all is folded.
+ */
+static inline u_int32_t pfri_hash_last(u_int64_t x)
 {
-	u_int64_t h = pfri_hash_mix(rest ^ (u_int64_t)lo_port << 48 ^ (u_int64_t)hi_port << 32);
+	u_int32_t hash;
 
-	return pfri_hash_finish(pfri_hash_mix(h ^ ((u_int64_t)lo << 32 | hi)));
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93u;
+	hash = (u_int32_t)(x ^ x >> 32) * 0x6659fd93u;
+	return hash ? hash : 1;
+}
+
+/*
+ * Both addresses in 32 bits: one word for both, so IPv4 takes half of the steps. The lower end's
+ * address and port are in the upper halves.
+ */
+static inline u_int32_t pfri_hash_short(u_int64_t addresses, u_int32_t ports, u_int64_t rest)
+{
+	return pfri_hash_last(pfri_hash_mix(rest ^ (u_int64_t)ports << 32) ^ addresses);
 }
 
 static inline bool pfri_end_less(const struct pfri_end *a, const struct pfri_end *b)
@@ -61,13 +75,13 @@ static inline u_int32_t pfri_hash_ends(const struct pfri_end *a, const struct pf
 	u_int64_t h;
 
 	if (!(lo->high | hi->high | (lo->low | hi->low) >> 32))
-		return pfri_hash_short((u_int32_t)lo->low, lo->port, (u_int32_t)hi->low, hi->port,
-				       rest);
+		return pfri_hash_short(lo->low << 32 | hi->low,
+				       (u_int32_t)lo->port << 16 | hi->port, rest);
 	h = pfri_hash_mix(rest ^ (u_int64_t)lo->port << 48 ^ (u_int64_t)hi->port << 32);
 	h = pfri_hash_mix(h ^ lo->low);
 	h = pfri_hash_mix(h ^ lo->high);
 	h = pfri_hash_mix(h ^ hi->low);
-	return pfri_hash_finish(pfri_hash_mix(h ^ hi->high));
+	return pfri_hash_last(h ^ hi->high);
 }
 
 #endif /* PFRI_FLOW_HASH_H */

@@ -12,37 +12,15 @@
  * test_flows.c compares them packet by packet.
  */
 #include <arpa/inet.h>
-#include <endian.h>
-#include <linux/if_ether.h>
 
 #include "backend.h"
-#include "flow_hash.h"
-#include "parse_walk.h"
-
-#define inline_always static inline __attribute__((always_inline))
+#include "flows_block.h"
 
 /* Packets whose bytes are asked for ahead of time: they lie in ring memory, not in the cache. */
 #define AHEAD 24
 
-/* Packets done together: a few vectors wide, and all of a block stays in the first cache. */
-#define LANES 64
-
 /* Packets for the general parser that are collected before it is called. */
 #define LATE (4 * LANES)
-
-/* From the Ethernet header to the flags of TCP, with a tag: what gather() reads. */
-#define NEEDED (ETH_HLEN + 4 + 20 + 14)
-
-typedef u_int32_t lanes32[LANES];
-
-struct block {
-	/* Gathered; words as they lie in the packet. */
-	lanes32 version, fragment, src, dst, ports, offset;
-	lanes32 cap, l3, type, vlan;
-	/* Worked out. */
-	lanes32 proto, tos, sport, dport, flags, payload_offset, payload_len, hash, ok;
-	u_int64_t eth_src[LANES], eth_dst[LANES];
-};
 
 static u_int64_t be48(const u_char *p)
 {
@@ -154,128 +132,7 @@ static bool quick_ipv6(const u_char *p, u_int32_t caplen, const struct pfring_fl
 	return true;
 }
 
-/* Everything below is inlined into one function for each set of vectors. */
-inline_always u_int32_t word(const u_char *p)
-{
-	u_int32_t w;
-
-	memcpy(&w, p, 4);
-	return w;
-}
-
-/* One packet's words into lane k. A short packet reads zeros, which are no packet. */
-inline_always void gather(struct block *b, u_int k, const u_char *p, u_int32_t caplen)
-{
-	static const u_char nothing[NEEDED];
-	const u_char *h;
-	u_int32_t tag;
-	u_int64_t mac;
-	u_int16_t w;
-
-	if (caplen < NEEDED)
-		p = nothing;
-	memcpy(&mac, p, 8);
-	b->eth_dst[k] = be64toh(mac) >> 16;
-	memcpy(&mac, p + 4, 8);
-	b->eth_src[k] = be64toh(mac) & 0xffffffffffff;
-	memcpy(&w, p + 12, 2);
-	tag = w == htons(ETH_P_8021Q);
-	h = p + ETH_HLEN + 4 * tag;
-	memcpy(&w, h - 2, 2);
-	b->type[k] = w;
-	memcpy(&w, p + ETH_HLEN, 2);
-	b->vlan[k] = w & -tag;
-	b->l3[k] = ETH_HLEN + 4 * tag;
-	b->cap[k] = caplen;
-	b->version[k] = word(h);
-	b->fragment[k] = word(h + 6);
-	b->src[k] = word(h + 12);
-	b->dst[k] = word(h + 16);
-	b->ports[k] = word(h + 20);
-	memcpy(&w, h + 32, 2);
-	b->offset[k] = w;
-}
-
-inline_always u_int32_t swap16(u_int32_t w)
-{
-	return be32toh(w << 16) & 0xffff;
-}
-
-inline_always void work_out(struct block *b)
-{
-	for (u_int k = 0; k < LANES; k++) {
-		u_int32_t version = be32toh(b->version[k]), fragment = be32toh(b->fragment[k]);
-		u_int32_t ports = be32toh(b->ports[k]);
-		u_int32_t offset =
-			BYTE_ORDER == LITTLE_ENDIAN ? swap16(b->offset[k]) : b->offset[k];
-		u_int32_t proto = fragment & 0xff, total = version & 0xffff;
-		u_int32_t tcp = -(u_int32_t)(proto == IPPROTO_TCP);
-		u_int32_t udp = -(u_int32_t)(proto == IPPROTO_UDP);
-		/* Of the headers of the transport; from the IP header on, what was captured. */
-		u_int32_t len = (offset >> 10 & 60 & tcp) | (8 & udp);
-		u_int32_t least = (20 & tcp) | (8 & udp);
-		u_int32_t cap = min_val(b->cap[k], PFRI_PARSE_MAX) - b->l3[k];
-		/* Padding is cut off; a length of 0 is a GSO frame's (parse_ip.c). */
-		u_int32_t end = min_val(total - 1, cap - 1) + 1;
-
-		b->ok[k] = -(u_int32_t)(version >> 24 == 0x45) &
-			   -(u_int32_t)(b->type[k] == htons(ETH_P_IP)) & (tcp | udp) &
-			   -(u_int32_t)(!(fragment >> 16 & 0x3fff)) & -(u_int32_t)(len >= least) &
-			   -(u_int32_t)(end >= 20 + len);
-		b->proto[k] = proto;
-		b->tos[k] = version >> 16 & 0xff;
-		b->src[k] = be32toh(b->src[k]);
-		b->dst[k] = be32toh(b->dst[k]);
-		b->sport[k] = ports >> 16;
-		b->dport[k] = ports & 0xffff;
-		b->flags[k] = offset & 0xff & tcp;
-		b->payload_offset[k] = b->l3[k] + 20 + len;
-		b->payload_len[k] = end - 20 - len;
-		b->vlan[k] =
-			(BYTE_ORDER == LITTLE_ENDIAN ? swap16(b->vlan[k]) : b->vlan[k]) & 0x0fff;
-	}
-	for (u_int k = 0; k < LANES; k++) {
-		u_int64_t x = (u_int64_t)b->src[k] << 16 | b->sport[k];
-		u_int64_t y = (u_int64_t)b->dst[k] << 16 | b->dport[k];
-		u_int64_t lo = min_val(x, y), hi = x ^ y ^ lo;
-		u_int64_t rest = (u_int64_t)b->vlan[k] << 16 ^ b->proto[k];
-
-		b->hash[k] = pfri_hash_short((u_int32_t)(lo >> 16), (u_int16_t)lo,
-					     (u_int32_t)(hi >> 16), (u_int16_t)hi, rest);
-	}
-}
-
-/* Into n elements of a column of narrower numbers. */
-#define NARROW(column, type, lanes)                                                                \
-	do {                                                                                       \
-		type *to = (column) + at;                                                          \
-		for (u_int k = 0; k < n; k++)                                                      \
-			to[k] = (type)(lanes)[k];                                                  \
-	} while (0)
-
-inline_always void store(const struct block *b, u_int n, const struct pfring_flows *f, size_t at)
-{
-	memcpy(f->eth_src + at, b->eth_src, n * sizeof(*f->eth_src));
-	memcpy(f->eth_dst + at, b->eth_dst, n * sizeof(*f->eth_dst));
-	memcpy(f->src + at, b->src, n * sizeof(*f->src));
-	memcpy(f->dst + at, b->dst, n * sizeof(*f->dst));
-	memcpy(f->hash + at, b->hash, n * sizeof(*f->hash));
-	memset(f->qinq + at, 0, n * sizeof(*f->qinq));
-	memset(f->frag + at, 0, n);
-	memset(f->icmp_type + at, 0, n);
-	memset(f->icmp_code + at, 0, n);
-	memset(f->ip_version + at, 4, n);
-	NARROW(f->vlan, u_int16_t, b->vlan);
-	NARROW(f->proto, u_int8_t, b->proto);
-	NARROW(f->tos, u_int8_t, b->tos);
-	NARROW(f->sport, u_int16_t, b->sport);
-	NARROW(f->dport, u_int16_t, b->dport);
-	NARROW(f->tcp_flags, u_int8_t, b->flags);
-	NARROW(f->payload_offset, int16_t, b->payload_offset);
-	NARROW(f->payload_len, u_int16_t, b->payload_len);
-	for (u_int k = 0; k < n; k++)
-		f->eth_type[at + k] = ETH_P_IP;
-}
+/* From here on all is inlined into one function for each set of vectors. */
 
 /* Where packets are: an array of descriptors, or offsets into one piece of memory. */
 struct source {
@@ -324,58 +181,94 @@ static __attribute__((noinline)) u_int parse_late(struct late *late, const struc
 	return v6;
 }
 
-/* Up to LANES packets from number i on. */
-inline_always void parse_block(struct block *b, const struct source *s, size_t i, size_t all,
-			       const struct pfring_flows *f, size_t at, struct late *late)
+/* n of up to LANES packets from number i on; vectors: gather4() is one of this processor's. */
+inline_always void parse_block(struct block *b, const struct source *s, size_t i, u_int n,
+			       size_t all, const struct pfring_flows *f, size_t at,
+			       struct late *late, bool vectors)
 {
-	u_int n = (u_int)min_val(all - i, (size_t)LANES);
+	u_int32_t ok = ~0u;
 
-	for (u_int k = 0; k < n; k++) {
-		__builtin_prefetch(data_of(s, min_val(i + k + AHEAD, all - 1)) + ETH_HLEN);
-		gather(b, k, data_of(s, i + k), caplen_of(s, i + k));
+	for (u_int k = 0; k < n; k += 4) {
+		const u_char *p[4];
+
+		for (u_int j = 0; j < 4 && k + j < n; j++) {
+			size_t ahead = min_val(i + k + j + AHEAD, all - 1);
+
+			__builtin_prefetch(data_of(s, ahead) + ETH_HLEN);
+			b->cap[k + j] = caplen_of(s, i + k + j);
+			p[j] = readable(data_of(s, i + k + j), b->cap[k + j]);
+			if (!vectors)
+				gather(b, k + j, p[j]);
+		}
+#ifdef __x86_64__
+		if (vectors)
+			gather4(b, k, p);
+#endif
 	}
 	work_out(b);
 	store(b, n, f, at + i);
-	for (u_int k = 0; k < n; k++) {
+	for (u_int k = 0; k < n; k++)
+		ok &= b->ok[k];
+	for (u_int k = 0; !ok && k < n; k++) {
 		late->which[late->n] = (u_int32_t)(i + k);
 		late->n += !b->ok[k];
 	}
 }
 
-inline_always u_int parse_all(const struct source *s, size_t n, const struct pfring_flows *f,
-			      size_t at)
+inline_always u_int parse_all(const struct source *s, size_t n, const struct pfring_flows *to,
+			      size_t at, bool vectors)
 {
+	const struct pfring_flows f = *to; /* ours: no store through a column can change it */
 	struct late late = {.n = 0};
 	struct block b;
 	u_int v6 = 0;
+	size_t i;
 
-	memset(&b, 0, sizeof(b)); /* the last block's unused lanes are worked out too */
-	for (size_t i = 0; i < n; i += LANES) {
-		parse_block(&b, s, i, n, f, at, &late);
-		if (late.n > LATE - LANES - 1)
-			v6 += parse_late(&late, s, f, at);
+	for (i = 0; i + LANES <= n; i += LANES) {
+		parse_block(&b, s, i, LANES, n, &f, at, &late, vectors);
+		if (late.n > LATE - LANES)
+			v6 += parse_late(&late, s, &f, at);
 	}
-	return late.n ? v6 + parse_late(&late, s, f, at) : v6;
+	if (i < n) {
+		memset(&b, 0, sizeof(b)); /* the unused lanes are worked out too */
+		parse_block(&b, s, i, (u_int)(n - i), n, &f, at, &late, false);
+	}
+	return late.n ? v6 + parse_late(&late, s, &f, at) : v6;
+}
+
+/* Made once for each kind of source, so that nothing is asked packet by packet. */
+inline_always u_int parse_kinds(const struct source *s, size_t n, const struct pfring_flows *f,
+				size_t at, bool vectors)
+{
+	if (s->packets) {
+		struct source in = {.packets = s->packets};
+
+		return parse_all(&in, n, f, at, vectors);
+	} else {
+		struct source in = {.data = s->data, .offset = s->offset, .caplen = s->caplen};
+
+		return parse_all(&in, n, f, at, vectors);
+	}
 }
 
 typedef u_int parse_fn(const struct source *, size_t, const struct pfring_flows *, size_t);
 
 static u_int parse_plain(const struct source *s, size_t n, const struct pfring_flows *f, size_t at)
 {
-	return parse_all(s, n, f, at);
+	return parse_kinds(s, n, f, at, false);
 }
 
 #ifdef __x86_64__
 __attribute__((target("avx2"))) static u_int parse_avx2(const struct source *s, size_t n,
 							const struct pfring_flows *f, size_t at)
 {
-	return parse_all(s, n, f, at);
+	return parse_kinds(s, n, f, at, true);
 }
 
 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl"))) static u_int
 parse_avx512(const struct source *s, size_t n, const struct pfring_flows *f, size_t at)
 {
-	return parse_all(s, n, f, at);
+	return parse_kinds(s, n, f, at, true);
 }
 #endif
 
@@ -403,22 +296,18 @@ int pfring_parse_flows(const struct pfring_packet *packets, u_int n,
 		       const struct pfring_flows *flows, size_t at)
 {
 	struct source s = {.packets = packets};
-	struct pfring_flows f;
 
 	if (!complete(flows) || (n && !packets))
 		return pfri_fail(-EINVAL, "pfring_parse_flows: packets or a column are missing");
-	f = *flows; /* ours: no store through a column can change it */
-	return (int)choose()(&s, n, &f, at);
+	return (int)choose()(&s, n, flows, at);
 }
 
 int pfring_parse_flows_in(const u_char *data, const u_int64_t *offset, const u_int32_t *caplen,
 			  u_int n, const struct pfring_flows *flows, size_t at)
 {
 	struct source s = {.data = data, .offset = offset, .caplen = caplen};
-	struct pfring_flows f;
 
 	if (!complete(flows) || (n && !(data && offset && caplen)))
 		return pfri_fail(-EINVAL, "pfring_parse_flows_in: packets or a column are missing");
-	f = *flows;
-	return (int)choose()(&s, n, &f, at);
+	return (int)choose()(&s, n, flows, at);
 }
