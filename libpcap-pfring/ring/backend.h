@@ -200,6 +200,7 @@ struct pfri_ring {
 	bool holding;                /* descriptors handed out and not released yet */
 	bool changed;                /* the filter has, since packets were fetched last; */
 	bool retest;                 /* and behind what is in batch */
+	bool linger;                 /* recv_batch() emptied a busy source whose poll() gathers */
 	u_int64_t sample_left;       /* packets to skip before the next sampled one */
 	u_int64_t delivered, filtered_user;
 

@@ -137,6 +137,16 @@ static bool arm_select(struct pfri_bpf *b)
 	return true;
 }
 
+/* How long packets may gather, in ms. */
+static int hold_ms(const struct pfri_ring *r)
+{
+	if (r->opt.immediate || r->watermark <= 1)
+		return 0;
+	if (r->watermark_timeout)
+		return (int)r->watermark_timeout;
+	return r->opt.timeout_ms > 0 ? r->opt.timeout_ms : HOLD_MS;
+}
+
 int pfri_bpf_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 {
 	struct pfri_bpf *b = pfri_bpf_of(r);
@@ -150,22 +160,14 @@ int pfri_bpf_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 	}
 	if (!n && b->afp.gone)
 		return pfri_afp_gone(r, &b->afp, 20);
+	/* In a stream only: a packet that is there now and then is handed out at once. */
+	r->linger = n && n < max && b->taken >= BUSY_FROM && hold_ms(r);
 	return (int)n;
 }
 
 void pfri_bpf_release(struct pfri_ring *r)
 {
 	pfri_lanes_release(&pfri_bpf_of(r)->maps.lanes);
-}
-
-/* How long packets may gather, in ms. */
-static int hold_ms(const struct pfri_ring *r)
-{
-	if (r->opt.immediate || r->watermark <= 1)
-		return 0;
-	if (r->watermark_timeout)
-		return (int)r->watermark_timeout;
-	return r->opt.timeout_ms > 0 ? r->opt.timeout_ms : HOLD_MS;
 }
 
 /* How many bytes in a lane end the gathering. */

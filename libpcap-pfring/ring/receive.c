@@ -102,7 +102,10 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 	u_int64_t end = timeout_ms > 0 ? pfri_now_ms() + (u_int)timeout_ms : 0;
 	const bool late = r->opt.late_filter && pkt != r->batch;
 	int n, left = timeout_ms;
+	/* To look again at once would be to chase the producer, a packet or two at a time. */
+	bool wait_first = left && r->linger;
 
+	r->linger = false;
 	pfri_release(r);
 	for (;;) {
 		if (left && atomic_load_explicit(&r->knocking, memory_order_relaxed)) {
@@ -113,7 +116,8 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 		n = check_state(r);
 		if (n < 0)
 			return n;
-		n = r->ops->recv_batch(r, pkt, at_once(r, late, max));
+		n = wait_first ? 0 : r->ops->recv_batch(r, pkt, at_once(r, late, max));
+		wait_first = false;
 		if (n < 0)
 			return n;
 		if (n > 0) {

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -170,6 +171,26 @@ def test_read_returns_what_is_there_and_waits_for_the_first_only(wire: Wire, tra
         replay.send()
         assert take(ring, 700) == list(trace.frames[:700])
         assert ring.read(10, timeout=0) == []
+
+
+def test_a_streams_packets_gather_and_who_does_not_wait_gets_what_is_there(
+    wire: Wire, trace: Trace
+) -> None:
+    with wire.rx.entered():
+        ring = pfring.open(f"bpf:{Wire.CAPTURE}", latency=20.0)
+    stream, one = Replay(wire, trace.frames[:100]), Replay(wire, trace.frames[:1])
+    with ring, stream, one:
+        stream.send()
+        assert len(take(ring, 100)) == 100
+        stream.send()
+        one.send()
+        assert len(ring.read(1024, timeout=0)) == 101
+        one.send()
+        start = time.monotonic()
+        assert len(ring.read(1024, timeout=0.2)) == 1  # others might have come with it
+        assert time.monotonic() - start > 0.15
+        one.send()
+        assert len(ring.read(1024, timeout=PATIENCE)) == 1
 
 
 def test_snaplen_cuts_the_bytes(wire: Wire, trace: Trace) -> None:
