@@ -15,7 +15,7 @@
 #define ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 /* How many records ahead of the reader their headers' lines are fetched. */
-#define AHEAD 8
+#define AHEAD 16
 
 /* A packet this far in the future is not waited for: the clock was set back. */
 #define CLOCK_JUMP_NS 1000000000u
