@@ -16,8 +16,13 @@
 
 #include "errors.h"
 
-/* Longest wait without looking for a signal that arrived just before it. */
-static constexpr int SIGNAL_MS = 200;
+/*
+ * Longest wait without looking for a signal that arrived just before it: of a few microseconds in
+ * which that can be. Each look costs an idle program as much as a thousand packets.
+ */
+static constexpr int SIGNAL_MS = 1000;
+/* Longest wait of which a tee hears nothing: it has something to write out in time. */
+static constexpr int IDLE_MS = 200;
 
 using Clock = std::chrono::steady_clock;
 
@@ -107,8 +112,6 @@ void Handle::close()
 /* One wait, in the reader's turn and without the GIL. */
 int Handle::receive(int64_t timeout_ns, PacketSink *sink, unsigned max)
 {
-	int64_t ms = timeout_ns < 0 ? SIGNAL_MS
-				    : std::min<int64_t>((timeout_ns + 999999) / 1000000, SIGNAL_MS);
 	unsigned room = max;
 	pfring_packet *to = sink != nullptr ? sink->room(&room) : nullptr;
 	if (to == nullptr) {
@@ -116,6 +119,9 @@ int Handle::receive(int64_t timeout_ns, PacketSink *sink, unsigned max)
 		room = std::min(max, BATCH);
 	}
 	take_turn(true);
+	int64_t ms = tee != nullptr ? IDLE_MS : SIGNAL_MS;
+	if (timeout_ns >= 0)
+		ms = std::min((timeout_ns + 999999) / 1000000, ms);
 	int n = -EBADF;
 	if (ring != nullptr && !broken) {
 		receives++;
