@@ -92,6 +92,21 @@ static inline void copy(unsigned char *to, const unsigned char *from, size_t n)
 	memcpy(to + n - 32, from + n - 32, 32);
 }
 
+/* The columns that batches and flows share. */
+struct Row {
+	uint64_t *ts_ns;
+	uint32_t *len, *caplen;
+	int16_t *queue;
+
+	void describe(size_t i, const pfring_packet *p) const
+	{
+		ts_ns[i] = p->ts_ns;
+		len[i] = p->len;
+		caplen[i] = p->caplen;
+		queue[i] = (int16_t)(p->queue - 1);
+	}
+};
+
 int PacketStore::take(const pfring_packet *packets, unsigned count)
 {
 	size_t bytes = 0;
@@ -99,22 +114,30 @@ int PacketStore::take(const pfring_packet *packets, unsigned count)
 		bytes += packets[i].caplen;
 	if (n + count > capacity || !make_room(bytes))
 		return -ENOMEM;
-	for (unsigned i = 0; i < count; i++, n++) {
+	/* Pointers of our own: a column's store could change what this points to, for all that the
+	 * compiler knows. */
+	Row row = {ts_ns + n, len + n, caplen + n, queue + n};
+	int64_t *end = offset + n + 1;
+	int32_t *index = ifindex + n;
+	uint16_t *tag = vlan + n;
+	uint8_t *sent = direction + n;
+	unsigned char *const to = data;
+	size_t at = used;
+	for (unsigned i = 0; i < count; i++) {
 		const pfring_packet *p = &packets[i];
 		const u_char *next = packets[i + AHEAD < count ? i + AHEAD : i].data;
 		__builtin_prefetch(next);
 		__builtin_prefetch(next + LINE - 1);
-		copy(data + used, p->data, p->caplen);
-		used += p->caplen;
-		ts_ns[n] = p->ts_ns;
-		offset[n + 1] = (int64_t)used;
-		len[n] = p->len;
-		caplen[n] = p->caplen;
-		ifindex[n] = p->if_index;
-		vlan[n] = vlan_of(p, ethernet);
-		direction[n] = !p->rx_direction;
-		queue[n] = (int16_t)(p->queue - 1);
+		copy(to + at, p->data, p->caplen);
+		at += p->caplen;
+		row.describe(i, p);
+		end[i] = (int64_t)at;
+		index[i] = p->if_index;
+		tag[i] = vlan_of(p, ethernet);
+		sent[i] = !p->rx_direction;
 	}
+	used = at;
+	n += count;
 	return 0;
 }
 
@@ -249,12 +272,9 @@ int FlowStore::take(const pfring_packet *packets, unsigned count)
 	int v6 = pfring_parse_flows(packets, count, &flows, n);
 	if (v6 < 0)
 		return v6;
-	for (unsigned i = 0; i < count; i++) {
-		ts_ns[n + i] = packets[i].ts_ns;
-		len[n + i] = packets[i].len;
-		caplen[n + i] = packets[i].caplen;
-		queue[n + i] = (int16_t)(packets[i].queue - 1);
-	}
+	const Row row = {ts_ns + n, len + n, caplen + n, queue + n};
+	for (unsigned i = 0; i < count; i++)
+		row.describe(i, &packets[i]);
 	n += count;
 	n_ipv6 += (size_t)v6;
 	if (v6 > 0)

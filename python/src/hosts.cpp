@@ -80,7 +80,7 @@ class Hosts : public Bound
 					return;
 				}
 				host = {high, low, 1, bytes};
-				if (++used * 2 > table.size())
+				if (++used * (used < ROOMY ? 4 : 2) > table.size())
 					grow();
 				return;
 			}
@@ -132,7 +132,11 @@ class Hosts : public Bound
 		}
 	}
 
-	std::vector<Host> table; /* a power of two; never more than half full */
+	/* Most addresses are found at the first look while the table is small enough for a cache.
+	 */
+	static constexpr size_t ROOMY = 16384;
+
+	std::vector<Host> table; /* a power of two; never more than half full, or a quarter */
 };
 
 constexpr uint64_t MAPPED = 0xffff00000000; /* ::ffff:0:0/96, RFC 4291 section 2.5.5.2 */
