@@ -204,13 +204,18 @@ def ring(way: str, backend: str) -> Mode:
     return python(way, "", f"{backend}:v1", f"Ring {shown}, {backend}")
 
 
-def scapy(way: str, over_ours: bool) -> Mode:
+def scapy(way: str, over_ours: bool, version: str = "") -> Mode:
+    """version: of scapy; the one in the bench's environment if empty."""
+
+    def env(shop: Workshop) -> dict[str, str]:
+        return {"PYTHONPATH": str(shop.scapy(version))} if version else {}
+
     def argv(shop: Workshop, _case: Case, _verify: bool) -> list[str]:
         line = [str(shop.python), "bench/rx_scapy.py", way]
         return [*line, "--pfring"] if over_ours else line
 
-    name = f"scapy {way}, pfring" if over_ours else f"scapy {way}"
-    return Mode(name, argv, can_verify=False)
+    name = f"scapy {version} {way}" if version else f"scapy {way}"
+    return Mode(f"{name}, pfring" if over_ours else name, argv, env, can_verify=False)
 
 
 def tcpdump(over_ours: bool, *more: str) -> Mode:

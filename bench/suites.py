@@ -431,6 +431,17 @@ def _scapy() -> list[Bench]:
         ]
         title = f"scapy sniff(store=0), {way}: time a packet under full load"
         made.append(Bench(f"scapy-{way}", title, ServiceTime(), pair, cases, goals, repetitions=5))
+    for version in ("2.5.0", "2.7.0", "2.8.0"):
+        pair, goals = [], []
+        for way, times in (("count", 20), ("src", 4)):
+            peer, ours = (m.scapy(way, over_ours, version) for over_ours in (False, True))
+            pair += [peer, ours]
+            text = f"sniff, {way}, scapy {version}, time a packet, of scapy's"
+            goals.append(Goal(6, text, ours.name, peer.name, 1 / times))
+        title = f"scapy {version}: time a packet under full load"
+        case = Case(60, RATE, traffic="UDP")
+        bench = Bench(f"scapy-{version}", title, ServiceTime(), pair, [case], goals, repetitions=3)
+        made.append(bench)
     pair, udp = [m.scapy("count", False), m.scapy("count", True)], Case(60, traffic="UDP")
     kept = Goal(6, "burst of 100,000 into sniff, kept", pair[1].name, None, 1e5, 0, False)
     title = "Kept of 100,000 frames while scapy's sniff is stopped"

@@ -98,6 +98,14 @@ class Workshop:
         self._call(*pip, "--force-reinstall", "--no-deps", *keep, str(ROOT))
         stamp.write_text(tree)
 
+    def scapy(self, version: str) -> Path:
+        """A folder for PYTHONPATH that holds this version of scapy."""
+        folder = CACHE / "scapy" / version
+        if not (folder / "scapy").is_dir():
+            pip = [str(self.python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            self._call(*pip, "--no-deps", "--target", str(folder), f"scapy=={version}")
+        return folder
+
     def trace(self, packets: int, size: int) -> Path:
         """A classic pcap file of that many equal frames, in micro-second stamps."""
         path = CACHE / f"{packets}x{size}.pcap"
