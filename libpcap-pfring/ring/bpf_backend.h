@@ -71,6 +71,7 @@ struct pfri_bpf {
 	int more_fd;  /* readable while packets are left that a select() must see */
 	bool more;
 	u_int taken;		    /* packets since the last wait */
+	u_int64_t looked;	    /* on the lanes' clock: when they were asked for packets */
 	u_int64_t drained_until_ms; /* classic: lanes may still get a packet before that */
 	bool from_backlog;	    /* the packets handed out do not lie in the lanes */
 };

@@ -92,6 +92,7 @@ static u_int take(struct pfri_ring *r, struct pfri_bpf *b, struct pfring_packet 
 	u_int64_t now = pfri_bpf_now(b);
 	u_int n;
 
+	b->looked = now;
 	pfri_bpf_set_epoch(b, now);
 	n = pfri_lanes_recv(&b->maps.lanes, pkt, max, b->maps.lanes.n > 1 ? now : UINT64_MAX);
 	b->taken += n;
@@ -161,7 +162,7 @@ int pfri_bpf_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max)
 	if (!n && b->afp.gone)
 		return pfri_afp_gone(r, &b->afp, 20);
 	/* In a stream only: a packet that is there now and then is handed out at once. */
-	r->linger = n && n < max && b->taken >= BUSY_FROM && hold_ms(r);
+	r->linger = n < max && b->taken >= BUSY_FROM && hold_ms(r);
 	return (int)n;
 }
 
@@ -226,10 +227,18 @@ static int look(struct pfri_ring *r, struct pfri_bpf *b)
 	return 1;
 }
 
+/* What came behind the last look may have been held back since then. */
+static int left_to_hold(const struct pfri_ring *r, const struct pfri_bpf *b)
+{
+	u_int64_t held = (pfri_bpf_now(b) - b->looked) / 1000000, most = (u_int64_t)hold_ms(r);
+
+	return held < most ? (int)(most - held) : 0;
+}
+
 static int wait_for_packets(struct pfri_ring *r, struct pfri_bpf *b, int timeout_ms)
 {
-	int hold = shorter(timeout_ms, hold_ms(r)), rc;
-	bool busy = b->taken >= BUSY_FROM && hold;
+	bool busy = b->taken >= BUSY_FROM && hold_ms(r);
+	int hold = shorter(timeout_ms, busy ? left_to_hold(r, b) : hold_ms(r)), rc;
 	u_int64_t until;
 
 	b->taken = 0;
