@@ -27,7 +27,7 @@ def main() -> None:
     unpack = struct.Struct("!12xH9xB2xII").unpack_from
     tuples: Counter[tuple[int, ...]] = Counter()
     batch.flows().to_arrow()  # imports are measured elsewhere
-    # Of this thread, which does all the work: NumPy's BLAS threads spin for a while after the import.
+    # Of this thread, which does all the work: NumPy's BLAS threads spin for a while after import.
     start = time.thread_time_ns()
     for _ in range(rounds):
         if way == "struct":

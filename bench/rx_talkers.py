@@ -92,7 +92,7 @@ def main() -> None:
         import numpy  # noqa: F401
         import pfring.batch
         import pfring.tally  # noqa: F401
-    # Of this thread, which does all the work: NumPy's BLAS threads spin for a while after the import.
+    # Of this thread, which does all the work: NumPy's BLAS threads spin for a while after import.
     start = time.thread_time_ns()
     n, answer = count(path)
     spent = time.thread_time_ns() - start
