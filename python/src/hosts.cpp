@@ -24,6 +24,8 @@ using namespace py::literals;
 namespace
 {
 
+constexpr uint64_t MAPPED = 0xffff00000000; /* ::ffff:0:0/96, RFC 4291 section 2.5.5.2 */
+
 struct Host {
 	uint64_t high, low; /* the address; IPv4 as ::ffff:a.b.c.d */
 	uint64_t packets, bytes;
@@ -68,9 +70,7 @@ class Hosts : public Bound
 
 	void add(uint64_t high, uint64_t low, uint32_t bytes)
 	{
-		size_t mask = table.size() - 1;
-		uint64_t h = (high ^ low) * 0x9e3779b97f4a7c15u;
-		size_t at = (size_t)(h >> 32) & mask;
+		size_t mask = table.size() - 1, at = place(high, low) & mask;
 		for (;; at = (at + 1) & mask) {
 			Host &host = table[at];
 			if (host.packets == 0) {
@@ -90,6 +90,27 @@ class Hosts : public Bound
 				return;
 			}
 		}
+	}
+
+	/*
+	 * Counts packets from number i on as long as they are IPv4 and their host lies where it is
+	 * looked for first. Returns the number of the one that is not so, or n. The table is not
+	 * moved meanwhile, so nothing is read again for each packet.
+	 */
+	Py_ssize_t add_known(const uint8_t *version, const uint32_t *address, const uint32_t *bytes,
+			     Py_ssize_t i, Py_ssize_t n)
+	{
+		Host *const hosts = table.data();
+		const size_t mask = table.size() - 1;
+		for (; i < n && version[i] == 4; i++) {
+			uint64_t low = MAPPED | address[i];
+			Host &host = hosts[place(0, low) & mask];
+			if (host.low != low || host.high != 0)
+				break;
+			host.packets++;
+			host.bytes += bytes[i];
+		}
+		return i;
 	}
 
 	std::vector<Host> top(size_t n, bool by_bytes) const
@@ -116,6 +137,12 @@ class Hosts : public Bound
 	Host others = {};
 
       private:
+	/* Where to look first, before it is cut to the table's size. */
+	static size_t place(uint64_t high, uint64_t low)
+	{
+		return (size_t)((high ^ low) * 0x9e3779b97f4a7c15u >> 32);
+	}
+
 	void grow()
 	{
 		std::vector<Host> old(table.size() * 2);
@@ -124,8 +151,7 @@ class Hosts : public Bound
 		for (const Host &host : old) {
 			if (host.packets == 0)
 				continue;
-			uint64_t h = (host.high ^ host.low) * 0x9e3779b97f4a7c15u;
-			size_t at = (size_t)(h >> 32) & mask;
+			size_t at = place(host.high, host.low) & mask;
 			while (table[at].packets > 0)
 				at = (at + 1) & mask;
 			table[at] = host;
@@ -138,8 +164,6 @@ class Hosts : public Bound
 
 	std::vector<Host> table; /* a power of two; never more than half full, or a quarter */
 };
-
-constexpr uint64_t MAPPED = 0xffff00000000; /* ::ffff:0:0/96, RFC 4291 section 2.5.5.2 */
 
 uint64_t be64(const uint8_t *p)
 {
@@ -161,6 +185,10 @@ void add(Hosts &hosts, const py::object &version, const py::object &v4, const py
 	py::gil_scoped_release release;
 
 	for (Py_ssize_t i = 0; i < n; i++) {
+		/* Mostly IPv4, and mostly of a host that is known. */
+		i = hosts.add_known(ver, address, size, i, n);
+		if (i == n)
+			break;
 		if (ver[i] == 4)
 			hosts.add(0, MAPPED | address[i], size[i]);
 		else if (ver[i] == 6)
