@@ -7,6 +7,7 @@
  * instead, so that a program which only tries can go on.
  */
 #include "handle.h"
+#include "names.h"
 
 static int absent(pfring *ring, const char *what)
 {
@@ -60,6 +61,7 @@ int pfring_set_filtering_sampling_rate(pfring *ring, u_int32_t rate)
 int pfring_bind(pfring *ring, const char *device_name)
 {
 	struct pfri_ring *r = pfri_of(ring);
+	struct pfri_name name;
 	int rc;
 
 	if (!device_name || !device_name[0])
@@ -67,7 +69,8 @@ int pfring_bind(pfring *ring, const char *device_name)
 	rc = pfri_enter(r);
 	if (rc)
 		return rc;
-	if (strcmp(device_name, r->name.device) != 0)
+	if (strcmp(device_name, r->name.device) != 0 &&
+	    (pfri_name_parse(device_name, &name) || strcmp(name.device, r->name.device) != 0))
 		rc = pfri_fail(-EOPNOTSUPP,
 			       "the ring is bound to %s since it was opened; open another one "
 			       "for %.100s",

@@ -14,6 +14,7 @@
 #include <sys/timex.h>
 
 #include "handle.h"
+#include "names.h"
 
 /* The interface's name may have changed since open: the index is what counts. */
 static int request(struct pfri_ring *r, struct ifreq *ifr)
@@ -49,6 +50,25 @@ int pfri_ethtool(struct pfri_ring *r, void *cmd)
 		return rc;
 	ifr.ifr_data = cmd;
 	return ioctl(r->net_fd, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+}
+
+/* What pfring_open() takes for a device, or its name: *ifr then bears the name. */
+static int take_name(const char *text, struct ifreq *ifr)
+{
+	struct pfri_name name;
+	int rc;
+
+	if (!text)
+		return pfri_fail(-EINVAL, "no interface name was given");
+	rc = pfri_name_parse(text, &name);
+	if (rc)
+		return rc;
+	if (strlen(name.device) >= IFNAMSIZ)
+		return pfri_fail(-EINVAL, "%.100s is no interface name: it is too long",
+				 name.device);
+	memset(ifr, 0, sizeof(*ifr));
+	memcpy(ifr->ifr_name, name.device, strlen(name.device) + 1);
+	return 0;
 }
 
 static int entered(struct pfri_ring *r, const void *out)
@@ -94,20 +114,17 @@ int pfring_get_bound_device_id(pfring *ring, int *device_id)
 int pfring_get_device_ifindex(pfring *ring, const char *device_name, int *if_index)
 {
 	struct pfri_ring *r = pfri_of(ring);
-	struct ifreq ifr = {0};
+	struct ifreq ifr;
 	int rc = entered(r, if_index);
 
 	if (rc)
 		return rc;
-	if (!device_name || strlen(device_name) >= IFNAMSIZ)
-		return pfri_leave(r, pfri_fail(-EINVAL, "that is no interface name"));
-	if (r->net_fd < 0)
-		return pfri_leave(r,
-				  pfri_fail(-ENODEV, "%s is no network interface", r->name.device));
-	memcpy(ifr.ifr_name, device_name, strlen(device_name) + 1);
-	if (ioctl(r->net_fd, SIOCGIFINDEX, &ifr) < 0)
+	rc = take_name(device_name, &ifr);
+	if (!rc && r->net_fd < 0)
+		rc = pfri_fail(-ENODEV, "%s is no network interface", r->name.device);
+	if (!rc && ioctl(r->net_fd, SIOCGIFINDEX, &ifr) < 0)
 		rc = pfri_fail(-ENODEV, "there is no interface %s", device_name);
-	else
+	if (!rc)
 		*if_index = ifr.ifr_ifindex;
 	return pfri_leave(r, rc);
 }
@@ -280,13 +297,13 @@ int pfring_enable_hw_timestamp(pfring *ring, const char *device_name, u_int8_t e
 		.rx_filter = enable_rx ? HWTSTAMP_FILTER_ALL : HWTSTAMP_FILTER_NONE,
 	};
 	struct pfri_ring *r = pfri_of(ring);
-	struct ifreq ifr = {0};
+	struct ifreq ifr;
 	int rc = pfri_enter(r);
 
 	if (rc)
 		return rc;
-	if (device_name && device_name[0] && strlen(device_name) < IFNAMSIZ && r->net_fd >= 0)
-		memcpy(ifr.ifr_name, device_name, strlen(device_name) + 1);
+	if (device_name && device_name[0] && r->net_fd >= 0)
+		rc = take_name(device_name, &ifr);
 	else
 		rc = request(r, &ifr);
 	if (!rc) {

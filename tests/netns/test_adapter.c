@@ -49,6 +49,26 @@ static void test_the_card_tells_what_it_is(void **state)
 	pfring_close(ring);
 }
 
+static void test_a_device_is_known_by_the_name_that_opens_it(void **state)
+{
+	pfring *ring = opened();
+	int index = 0;
+
+	(void)state;
+	assert_int_equal(pfring_get_device_ifindex(ring, "packet:cap0@0", &index), 0);
+	assert_int_equal(index, if_nametoindex("cap0"));
+	assert_int_equal(pfring_get_device_ifindex(ring, "gen0", &index), 0);
+	assert_int_equal(index, if_nametoindex("gen0"));
+	assert_int_equal(pfring_get_device_ifindex(ring, "no-such-device0123", &index), -EINVAL);
+	assert_int_equal(pfring_get_device_ifindex(ring, NULL, &index), -EINVAL);
+	assert_int_equal(pfring_bind(ring, "packet:cap0"), 0);
+	assert_int_equal(pfring_bind(ring, "packet:gen0"), -EOPNOTSUPP);
+	/* A veth stamps nothing; it is the veth that says so. */
+	assert_int_equal(pfring_enable_hw_timestamp(ring, "packet:cap0", 1, 0), -EOPNOTSUPP);
+	assert_int_equal(pfring_enable_hw_timestamp(ring, "gone0", 1, 0), -ENODEV);
+	pfring_close(ring);
+}
+
 static u_int flags_of(const char *name)
 {
 	struct ifreq ifr = {0};
@@ -104,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_nic_without_rules_answers_negative),
 		cmocka_unit_test(test_the_card_tells_what_it_is),
+		cmocka_unit_test(test_a_device_is_known_by_the_name_that_opens_it),
 		cmocka_unit_test(test_promiscuity_is_set_and_taken_back),
 		cmocka_unit_test(test_a_queue_chosen_later_takes_its_packets),
 	};
