@@ -116,12 +116,15 @@ static pthread_t start(const struct tool *tool, struct job *job)
 	return thread;
 }
 
-/* Half the time that the rest should take, so that the end is seen at once. */
-static void wait_for(u_int64_t out, u_int64_t left, u_int64_t since)
+/* Half the time that the rest should take, so that the end is seen at once; and so is the start. */
+static void wait_for(const struct job *job, u_int64_t out, u_int64_t since)
 {
-	double ns = out ? (double)(tool_now() - since) * (double)left / (double)out / 2 : 1e6;
-	struct timespec t = {.tv_nsec = (long)max_val(min_val(ns, 20e6), 200e3)};
+	double ns = job->done ? 1e6 : 0;
+	struct timespec t = {0};
 
+	if (out && !job->done)
+		ns = (double)(tool_now() - since) * (double)(job->n - out) / (double)out / 2;
+	t.tv_nsec = (long)max_val(min_val(ns, 20e6), 200e3);
 	nanosleep(&t, NULL);
 }
 
@@ -151,10 +154,14 @@ int xdp_send(const struct tool *tool, pfring *ring, const struct iovec *frame, u
 		thread = start(tool, &job);
 		/* The counter may lag behind the call: until all are out, or it stands still. */
 		for (int still = 0; sent - before < job.n && still < 50;) {
-			u_int64_t seen = sent;
+			u_int64_t seen = sent, now;
 
-			wait_for(job.done ? 0 : sent - before, job.n - (sent - before), since);
+			wait_for(&job, sent - before, since);
+			now = tool_now();
 			sent = device_sent(device) - begun;
+			/* The rate is that of sending: it begins when the last look saw nothing. */
+			if (!sent)
+				clock->start = clock->last = now;
 			still = job.done && sent == seen ? still + 1 : 0;
 			count->packets = sent;
 			count->bytes = sent * frame->iov_len;
