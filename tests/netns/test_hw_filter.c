@@ -45,11 +45,18 @@ static int insert(const struct ethtool_rx_flow_spec *fs)
 	return 0;
 }
 
-static int answer(struct ethtool_rxnfc *q)
+/* An errno value, or -1: that is not for us. Other questions are smaller, and aligned otherwise. */
+static int answer(void *question)
 {
-	const u_int at = q->fs.location;
+	struct ethtool_rxnfc *q = question;
+	u_int32_t cmd;
+	u_int at;
 
-	switch (q->cmd) {
+	memcpy(&cmd, question, sizeof(cmd));
+	if (cmd < ETHTOOL_GRXCLSRLCNT || cmd > ETHTOOL_SRXCLSRLINS)
+		return -1;
+	at = q->fs.location;
+	switch (cmd) {
 	case ETHTOOL_GRXCLSRLCNT:
 		q->data = PLACES;
 		return 0;
@@ -78,7 +85,7 @@ int ioctl(int fd, unsigned long request, ...)
 	ifr = va_arg(args, struct ifreq *);
 	va_end(args);
 	if (request == SIOCETHTOOL && adapter.there)
-		rc = answer((struct ethtool_rxnfc *)(void *)ifr->ifr_data);
+		rc = answer(ifr->ifr_data);
 	if (rc < 0)
 		return (int)syscall(SYS_ioctl, fd, request, ifr);
 	errno = rc;
