@@ -83,11 +83,12 @@ static bool was_knock(struct pfri_ring *r)
 /*
  * A packet that was queued under an older filter is tested when it is handed
  * out, not before: the filter may change again until then, from a callback too,
- * and what the one in between refused is the next one's. So one at a time.
+ * and what the one in between refused is the next one's. So those that are
+ * handed out one by one are taken so. A batch is handed out when it is returned.
  */
-static u_int at_once(const struct pfri_ring *r, bool late, u_int max)
+static u_int at_once(const struct pfri_ring *r, const struct pfring_packet *pkt, u_int max)
 {
-	return r->refilter == PFRI_REFILTER_QUEUED && !late ? 1 : max;
+	return r->refilter == PFRI_REFILTER_QUEUED && pkt == r->batch ? 1 : max;
 }
 
 /*
@@ -116,7 +117,7 @@ static int fetch(struct pfri_ring *r, struct pfring_packet *pkt, u_int max, int 
 		n = check_state(r);
 		if (n < 0)
 			return n;
-		n = wait_first ? 0 : r->ops->recv_batch(r, pkt, at_once(r, late, max));
+		n = wait_first ? 0 : r->ops->recv_batch(r, pkt, at_once(r, pkt, max));
 		wait_first = false;
 		if (n < 0)
 			return n;
@@ -306,7 +307,7 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 		/* Fetched before and still to be handed out. */
 		rc = check_state(r);
 		if (rc == 0) {
-			/* Behind a new filter one at a time, see at_once(). */
+			/* Not tested yet: only the first is known to pass. */
 			u_int n = r->retest ? 1 : min_val(r->count - r->head, max);
 
 			memcpy(packets, &r->batch[r->head], n * sizeof(*packets));

@@ -80,6 +80,7 @@ struct Reader {
 	Source source;
 	bool nonblock;
 	bool selecting; /* the user waits on getfd(): what is seen must be released at once */
+	bool queued;	/* packets may be queued that an older filter took; with rx */
 	int pending;	/* error of a fetch whose call had packets to give; the next one's */
 	unsigned users; /* calls under way; the last one frees a closed ring */
 	FileFilter filter;

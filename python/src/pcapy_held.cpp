@@ -61,6 +61,7 @@ Window pcapy_hold(Reader *reader, unsigned n)
 
 void pcapy_refilter(Reader *reader)
 {
+	reader->queued = reader->source != Source::file;
 	if (reader->held->raw_end == 0)
 		return;
 	Window window = look_at(reader, unseen(reader));

@@ -33,6 +33,22 @@ uint64_t now_ns()
 }
 
 /*
+ * How many of max packets to take in one go. While the library tests what is
+ * queued with the filter in force, one: what that refuses is gone, and a callback
+ * may set a filter that wants what comes behind the packet that it was given.
+ */
+unsigned at_once(Reader *reader, unsigned max)
+{
+	struct pfring_details details = {};
+
+	if (!reader->queued)
+		return max;
+	details.sz = sizeof(details);
+	reader->queued = pfring_get_details(reader->ring, &details) == 0 && details.refiltered;
+	return reader->queued ? 1 : max;
+}
+
+/*
  * Without the GIL, holding rx: one batch, or as many as the filter refuses and
  * the sieve swallows in kSieveNs. Its size, 0 if there is nothing to hand out;
  * *window is what is to be put into the Reader, if a batch came.
@@ -47,7 +63,8 @@ int receive(Reader *reader, bool wait, Sieve *sieve, Window *window)
 
 		if (max == 0)
 			return 0;
-		int n = pfring_recv_batch(reader->ring, reader->held->raw, max, timeout_ms);
+		int n = pfring_recv_batch(reader->ring, reader->held->raw, at_once(reader, max),
+					  timeout_ms);
 		if (n <= 0)
 			return n;
 		*window = pcapy_hold(reader, (unsigned)n);
