@@ -123,21 +123,28 @@ def open(
     """
     if not isinstance(source, str):
         source = b"file:" + os.fsencode(source)  # type: ignore[assignment]
-    return Ring(
-        source,  # type: ignore[arg-type]
-        filter,
-        snaplen=snaplen,
-        promisc=promisc,
-        timeout=timeout,
-        immediate=immediate,
-        buffer=buffer or 0,
-        latency=latency,
-        direction=direction,
-        cooked=cooked,
-        hw_timestamps=hw_timestamps,
-        cluster=cluster,
-        balance=balance,
-    )
+    try:
+        return Ring(
+            source,  # type: ignore[arg-type]
+            filter,
+            snaplen=snaplen,
+            promisc=promisc,
+            timeout=timeout,
+            immediate=immediate,
+            buffer=buffer or 0,
+            latency=latency,
+            direction=direction,
+            cooked=cooked,
+            hw_timestamps=hw_timestamps,
+            cluster=cluster,
+            balance=balance,
+        )
+    except NoSuchDevice as e:
+        if not isinstance(source, str) or not os.path.isfile(source):
+            raise
+        # A device may have any name, so a name alone is never taken for a file's.
+        text = f"{source} is no device; to read the file, open pathlib.Path({source!r})"
+        raise NoSuchDevice(e.errno, text) from None
 
 
 def libpfring_path() -> Path:

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from . import _core
 from .errors import NotSupported
@@ -196,8 +196,14 @@ class Batch(_Table):
         """Whether the packets lie in ring memory, valid until the next batch is read."""
         return self._store.is_view
 
-    def __getitem__(self, i: int) -> tuple[int, bytes]:
-        return self._store.packet(i)
+    @overload
+    def __getitem__(self, i: SupportsIndex) -> tuple[int, bytes]: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[tuple[int, bytes]]: ...
+    def __getitem__(self, i: SupportsIndex | slice) -> tuple[int, bytes] | list[tuple[int, bytes]]:
+        if isinstance(i, slice):
+            return [self._store.packet(k) for k in range(*i.indices(len(self)))]
+        return self._store.packet(i.__index__())
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         return (self._store.packet(i) for i in range(len(self)))

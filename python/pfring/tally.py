@@ -7,13 +7,15 @@ few rules that anyone can check.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from . import _core
-from .batch import numpy_of
+from .batch import Batch, Flows, numpy_of
 
-if TYPE_CHECKING:
-    from .batch import Flows
+
+def flows_of(batch: Flows | Batch) -> Flows:
+    """Return the parsed columns of what a program hands over."""
+    return batch.flows() if isinstance(batch, Batch) else batch
 
 
 class Talker(NamedTuple):
@@ -39,9 +41,9 @@ class Talkers:
         self._ends = ("src", "dst") if which == "both" else (which,)
         self._hosts = _core.Hosts(limit)
 
-    def add(self, flows: Flows) -> None:
+    def add(self, flows: Flows | Batch) -> None:
         """Count a batch."""
-        core = flows._store
+        core = flows_of(flows)._store
         version, size = core.column("ip_version"), core.column("len")
         for end in self._ends:
             self._hosts.add(version, core.column(end), core.column(end + "6"), size)
@@ -76,8 +78,9 @@ class Protocols:
     def __init__(self) -> None:
         self._counts: dict[str, list[int]] = {}
 
-    def add(self, flows: Flows) -> None:
+    def add(self, flows: Flows | Batch) -> None:
         """Count a batch."""
+        flows = flows_of(flows)
         np = numpy_of("counting protocols")
         sizes = flows.len.astype(np.float64)  # exact for all sums below 2**53
         is_ip = flows.ip_version != 0

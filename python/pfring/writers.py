@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from . import _core
-from .batch import Batch
+from .batch import Batch, Flows
 from .closing import Closing
 from .errors import Closed
 
@@ -104,6 +104,11 @@ class Writer(Closing):
 
     def write(self, batch: Batch) -> None:
         """Append a batch."""
+        if not isinstance(batch, Batch):
+            raise TypeError(
+                f"write() takes a pfring.Batch, not {type(batch).__name__}: single packets go to "
+                "a pfring.Dumper, flows to a ParquetWriter with columns='flows'"
+            )
         batch.write(self)
 
     def flush(self, sync: bool = False) -> None:
@@ -173,18 +178,26 @@ class ParquetWriter(Closing):
         if not self._path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {self._path.parent} to write to")
 
-    def write(self, batch: Batch) -> None:
-        """Append a batch."""
+    def write(self, batch: Batch | Flows) -> None:
+        """Append a batch, or with columns="flows" also flows."""
+        kinds = (Batch, Flows) if self._columns == "flows" else (Batch,)
+        if not isinstance(batch, kinds):
+            names = " or ".join(f"pfring.{kind.__name__}" for kind in kinds)
+            raise TypeError(f"write() takes a {names} here, not {type(batch).__name__}")
         if self.closed:
             raise Closed(9, f"the writer of {self._path} is closed")
         self._sink.flush()  # what a ring has delivered before comes first
-        self._append(batch._store)
+        self._append_rows(batch)
 
     def _append(self, core: _core.PacketBatch) -> None:
+        self._append_rows(Batch(core))
+
+    def _append_rows(self, batch: Batch | Flows) -> None:
         if self.closed:
             raise Closed(9, f"the writer of {self._path} is closed")
-        batch = Batch(core)
-        rows = (batch if self._columns == "packets" else batch.flows()).to_arrow()
+        if self._columns == "flows" and isinstance(batch, Batch):
+            batch = batch.flows()
+        rows = batch.to_arrow()
         with self._lock:
             start = 0
             while start < len(rows):

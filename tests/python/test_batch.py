@@ -115,6 +115,25 @@ def test_the_flow_hash_is_the_same_for_both_directions() -> None:
     assert flows.payload_len.tolist() == [0, 0]
 
 
+def test_a_slice_of_a_batch_is_a_list_of_packets(trace: Trace) -> None:
+    batch = pfring.Batch.from_packets(list(enumerate(trace.frames[:20])))
+    packets = list(batch)
+    assert packets == list(enumerate(trace.frames[:20]))
+    assert batch[np.int64(3)] == packets[3]
+    for part in (slice(0, 3), slice(-2, None), slice(None, None, -7), slice(30, 40)):
+        assert batch[part] == packets[part]
+    with pytest.raises(IndexError, match="20 packets"):
+        batch[20]
+
+
+def test_a_files_name_that_is_no_path_says_how_to_open_it(
+    trace_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trace_file.parent)
+    with pytest.raises(pfring.NoSuchDevice, match=r"open pathlib\.Path\("):
+        pfring.open(trace_file.name)
+
+
 def test_arrays_outlive_batch_and_ring(trace: Trace, trace_file: Path) -> None:
     with pfring.open(trace_file) as ring:
         batch = next(ring.batches(500))
@@ -369,6 +388,17 @@ def test_talkers_count_like_a_dictionary(trace_file: Path) -> None:
     assert {row.address: row.bytes for row in talkers["src"].top(10_000, "bytes")} == dict(sizes)
     assert len(few) == 2
     assert sum(r.packets for r in few.top()) + few.others[0] == sum(wanted["src"].values())
+
+
+def test_talkers_and_protocols_take_a_batch_for_its_flows(trace_file: Path) -> None:
+    with pfring.open(trace_file) as ring:
+        batch = next(ring.batches(500))
+    for kind in (pfring.Talkers, pfring.Protocols):
+        one, other = kind(), kind()
+        one.add(batch)
+        other.add(batch.flows())
+        assert one.top(1000) == other.top(1000)
+        assert one.top()
 
 
 def test_values_are_counted_as_numpy_counts_them(trace_file: Path) -> None:

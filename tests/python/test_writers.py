@@ -274,6 +274,22 @@ def test_a_full_disk_is_an_error_and_leaves_whole_packets(
     assert got == list(trace.frames[: len(got)])
 
 
+def test_flows_are_written_where_flows_are_asked_for(trace_file: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    path = tmp_path / "flows.parquet"
+    with pfring.open(trace_file) as ring, pfring.writer(path, columns="flows") as out:
+        batch = next(ring.batches(300))
+        out.write(batch)
+        out.write(batch.flows())
+    rows = pyarrow.parquet.read_table(path)
+    assert len(rows) == 2 * len(batch) == 600
+    assert rows.slice(0, 300).equals(rows.slice(300))
+    for name, said in (("packets.parquet", "takes a pfring.Batch here"), ("x.pcap", "ParquetWr")):
+        with pfring.writer(tmp_path / name) as out, pytest.raises(TypeError, match=said):
+            out.write(batch.flows())
+
+
 def test_a_writer_that_was_closed_says_so(trace_file: Path, tmp_path: Path) -> None:
     for suffix in (".pcap", ".parquet"):
         writer = pfring.writer(tmp_path / f"x{suffix}")
