@@ -278,7 +278,7 @@ def test_flows_are_written_where_flows_are_asked_for(trace_file: Path, tmp_path:
     import pyarrow.parquet
 
     path = tmp_path / "flows.parquet"
-    with pfring.open(trace_file) as ring, pfring.writer(path, columns="flows") as out:
+    with pfring.open(trace_file) as ring, pfring.ParquetWriter(path, columns="flows") as out:
         batch = next(ring.batches(300))
         out.write(batch)
         out.write(batch.flows())
@@ -287,7 +287,7 @@ def test_flows_are_written_where_flows_are_asked_for(trace_file: Path, tmp_path:
     assert rows.slice(0, 300).equals(rows.slice(300))
     for name, said in (("packets.parquet", "takes a pfring.Batch here"), ("x.pcap", "ParquetWr")):
         with pfring.writer(tmp_path / name) as out, pytest.raises(TypeError, match=said):
-            out.write(batch.flows())
+            out.write(batch.flows())  # type: ignore[arg-type]
 
 
 def test_a_writer_that_was_closed_says_so(trace_file: Path, tmp_path: Path) -> None:
