@@ -6,10 +6,12 @@
  * (8 to 16 ms each), when they start and when they are closed: these waits go
  * on at the same time, so that a program has to wait no longer than over the
  * real library alone. The thread ends before the call of libpcap's that
- * started it does, and no signal is delivered to it.
+ * started it does, and no signal is delivered to it. A program in a sandbox
+ * gets none: its seccomp filter may kill who starts a thread.
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "overlay.h"
 
@@ -28,6 +30,9 @@ void pfro_beside_begin(struct pfro_beside *b)
 	sigset_t all, before;
 	pthread_attr_t attr;
 
+	b->started = false;
+	if (prctl(PR_GET_SECCOMP) != 0)
+		return;
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
@@ -39,7 +44,7 @@ void pfro_beside_begin(struct pfro_beside *b)
 
 void pfro_beside_end(struct pfro_beside *b)
 {
-	/* Where no thread can be had, one comes after the other. */
+	/* Where no thread can be had or none may be started, one comes after the other. */
 	if (b->started)
 		pthread_join(b->thread, NULL);
 	else

@@ -6,7 +6,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "probe.h"
@@ -202,6 +207,51 @@ static void privileges(void)
 	see("ended: %d", status);
 }
 
+/* As sniffers in a sandbox do: from here on who opens or starts anything is killed. */
+static void enter_sandbox(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		see("no sandbox: %s", strerror(errno));
+}
+
+static void sandboxed(void)
+{
+	int status;
+	pid_t pid;
+
+	title("in a sandbox");
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		pcap_t *p = opened(NULL);
+		struct sum sum = {.p = p};
+
+		filter(p, "udp");
+		send_frames(UDP, 20, 60);
+		enter_sandbox();
+		see("reads: %d", pcap_loop(p, 20, add, (void *)&sum));
+		see_sum("reads", &sum);
+		pcap_close(p);
+		see("closed");
+		exit(0);
+	}
+	waitpid(pid, &status, 0);
+	see("ended: %d", status);
+}
+
 void probe_processes(void)
 {
 	many_handles();
@@ -209,4 +259,5 @@ void probe_processes(void)
 	children();
 	namespaces();
 	privileges();
+	sandboxed();
 }
