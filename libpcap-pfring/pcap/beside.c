@@ -11,7 +11,6 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
 
 #include "overlay.h"
 
@@ -31,7 +30,7 @@ void pfro_beside_begin(struct pfro_beside *b)
 	pthread_attr_t attr;
 
 	b->started = false;
-	if (prctl(PR_GET_SECCOMP) != 0)
+	if (pfro_sandboxed())
 		return;
 	sigfillset(&all);
 	pthread_attr_init(&attr);

@@ -77,6 +77,8 @@ void pfro_device_ring_name(const struct pfro_handle *h, char *name, size_t size)
 
 	if (!h->named && path)
 		snprintf(name, size, "%s:%s", path, h->device);
+	else if (!h->named && pfro_sandboxed_itself())
+		snprintf(name, size, "packet:%s", h->device);
 	else
 		snprintf(name, size, "%s", h->device);
 }

@@ -100,6 +100,10 @@ void pfro_tell(const struct pfro_handle *h);
 /* control.c: brings the ring's descriptor in line with the real handle's mode. */
 void pfro_nonblock_update(struct pfro_handle *h);
 
+/* sandbox.c: a seccomp filter is in force; and the program put it on itself. */
+bool pfro_sandboxed(void);
+bool pfro_sandboxed_itself(void);
+
 /* beside.c: run(arg) on another thread between begin and end, or in the end. */
 struct pfro_beside {
 	void (*run)(void *arg);
