@@ -193,6 +193,8 @@ err_lanes:
  */
 int pfr_ring_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
 {
+	/* Empty, but there: without any the memory manager takes the mapping for anonymous memory. */
+	static const struct vm_operations_struct ops = {};
 	const struct pfr_ring *ring = pfr_ring(sock->sk);
 	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
 	u64 stride, page, pages = vma_pages(vma);
@@ -215,6 +217,7 @@ int pfr_ring_mmap(struct file *file, struct socket *sock, struct vm_area_struct 
 		pfr_vm_flags_clear(vma, VM_MAYWRITE);
 	}
 	pfr_vm_flags_clear(vma, VM_MAYEXEC);
+	vma->vm_ops = &ops;
 	return vm_map_pages_zero(vma, lanes[lane].pages + page, stride - page);
 }
 
