@@ -16,7 +16,7 @@
 
 #include "pfr.h"
 
-#define LATER_MAX 1024 /* packets that wait for the worker */
+#define LATER_MAX 1024 /* packets that wait for the worker, and as many that it is at */
 
 static u32 cookie __read_mostly; /* marks what was reflected, as tx.c marks what was sent */
 
@@ -103,7 +103,10 @@ static void transmit(struct pfr_ring *ring, struct sk_buff *whole)
 		this_cpu_inc(ring->counters->reflect_errors);
 }
 
-/* What waits for the worker holds its device; its ring is not freed before the worker is done. */
+/*
+ * What waits for the worker holds its device; its ring is not freed before the worker is done. Not
+ * on pfr_wq, where rings wait for it: enough of them would fill that, with the worker behind them.
+ */
 static struct sk_buff_head later;
 
 static struct pfr_ring **ring_of(struct sk_buff *skb)
@@ -111,11 +114,17 @@ static struct pfr_ring **ring_of(struct sk_buff *skb)
 	return (struct pfr_ring **)skb->cb;
 }
 
+/* What comes meanwhile is for the next time, or who waits for this one to end would wait for ever. */
 static void transmit_later(struct work_struct *work)
 {
+	struct sk_buff_head now;
 	struct sk_buff *skb;
 
-	while ((skb = skb_dequeue(&later))) {
+	__skb_queue_head_init(&now);
+	spin_lock_irq(&later.lock);
+	skb_queue_splice_init(&later, &now);
+	spin_unlock_irq(&later.lock);
+	while ((skb = __skb_dequeue(&now))) {
 		struct pfr_ring *ring = *ring_of(skb);
 		struct net_device *dev = skb->dev;
 
@@ -151,7 +160,7 @@ void pfr_reflect(struct pfr_ring *ring, struct pfr_reflector *r, const struct pf
 	dev_hold(dev);
 	*ring_of(copy) = ring;
 	skb_queue_tail(&later, copy);
-	queue_work(pfr_wq, &later_work);
+	schedule_work(&later_work);
 }
 
 static void reflector_free(struct pfr_reflector *r)

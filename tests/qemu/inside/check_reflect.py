@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from subprocess import CalledProcessError
 
 import pytest
@@ -32,6 +35,7 @@ from rulebook import (
     remove,
     send,
 )
+from traffic import traffic
 
 A, B = ("192.0.2.1", 1000), ("192.0.2.2", 53)
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -266,6 +270,35 @@ def test_closed_ring_lets_its_devices_go() -> None:
                     ring.set(REFLECTOR, b"")
                     remove(ring, 1)
         ip("link", "del", w0)  # waits for what is held
+
+
+def references() -> int:
+    """How many hold the module: a socket does until its memory is free."""
+    return int(Path("/sys/module/pf_ring/refcnt").read_text(encoding="ascii"))
+
+
+@pytest.mark.slow
+def test_many_rings_are_freed_at_once_while_another_reflects_what_is_sent() -> None:
+    os.sched_setaffinity(0, {0})
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    stop = threading.Event()
+    with two_pairs() as (v0, _, w0, _w1), Ring(v0, direction=TX_ONLY) as ring:
+        add(ring, Rule(1, REFLECT, reflector=w0))
+        before = references()
+        thread = traffic(stop, v0)
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                rings = [Ring(caplen=0, active=False) for _ in range(1500)]
+                os._exit(len(rings) != 1500)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        end = time.monotonic() + 60
+        while references() != before:
+            assert time.monotonic() < end, references()
+            time.sleep(0.1)
+        stop.set()
+        thread.join()
+        assert ring.stats().reflected
 
 
 def test_only_an_administrator_reflects() -> None:
