@@ -150,7 +150,7 @@ static enum verdict act_wild(struct pfr_ring *ring, struct pfr_rules *rules, str
 static enum verdict evaluate(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f,
 			     struct pfr_parse *parse)
 {
-	bool flows = atomic_read(&rules->flow_count);
+	bool flows = atomic_read_acquire(&rules->flow_count); /* pairs with pfr_flow_insert() */
 	const struct pfr_digest *d;
 	enum verdict verdict;
 	struct pfr_block *block;

@@ -100,7 +100,7 @@ void pfr_flow_key_ref(const struct pfr_rule_ref *ref, struct pfr_flow_key *key)
 
 struct pfr_flow *pfr_flow_find(struct pfr_rules *rules, const struct pfr_flow_key *key)
 {
-	if (!atomic_read(&rules->flow_count))
+	if (!atomic_read_acquire(&rules->flow_count)) /* behind it lies the table */
 		return NULL;
 	return rhashtable_lookup(&rules->flows, key, flow_params);
 }

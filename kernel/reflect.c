@@ -114,7 +114,7 @@ static struct pfr_ring **ring_of(struct sk_buff *skb)
 	return (struct pfr_ring **)skb->cb;
 }
 
-/* What comes meanwhile is for the next time, or who waits for this one to end would wait for ever. */
+/* What comes meanwhile is for the next time: who waits for this one's end would never see it. */
 static void transmit_later(struct work_struct *work)
 {
 	struct sk_buff_head now;

@@ -193,10 +193,10 @@ err_lanes:
  */
 int pfr_ring_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
 {
-	/* Empty, but there: without any the memory manager takes the mapping for anonymous memory. */
+	/* Empty, but there: without any the mapping would pass for anonymous memory. */
 	static const struct vm_operations_struct ops = {};
 	const struct pfr_ring *ring = pfr_ring(sock->sk);
-	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
+	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes); /* pairs with pfr_ring_alloc() */
 	u64 stride, page, pages = vma_pages(vma);
 	u32 lane;
 
@@ -228,12 +228,12 @@ int pfr_ring_mmap(struct file *file, struct socket *sock, struct vm_area_struct 
  */
 u32 pfr_ring_queued(struct pfr_ring *ring, u32 enough)
 {
-	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
+	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes); /* pairs with pfr_ring_alloc() */
 	u32 i, n = 0;
 
 	for (i = 0; lanes && i < ring->nlanes && n < enough; i++) {
 		struct pfr_lane *lane = &lanes[i];
-		u64 prod = smp_load_acquire(&lane->shared_prod->prod);
+		u64 prod = smp_load_acquire(&lane->shared_prod->prod); /* D, pairs with E */
 		u64 cons = READ_ONCE(lane->shared_cons->cons);
 
 		if (prod - cons > lane->data_size)
@@ -252,7 +252,7 @@ u32 pfr_ring_queued(struct pfr_ring *ring, u32 enough)
 /* Packets accepted, or dropped, by all lanes. */
 u64 pfr_ring_sum(struct pfr_ring *ring, bool drops)
 {
-	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes);
+	struct pfr_lane *lanes = smp_load_acquire(&ring->lanes); /* pairs with pfr_ring_alloc() */
 	u64 sum = 0;
 	u32 i;
 

@@ -72,7 +72,7 @@ __poll_t pfr_wake_poll(struct pfr_ring *ring)
 	u32 watermark = READ_ONCE(ring->watermark);
 	u32 queued;
 
-	if (!smp_load_acquire(&ring->lanes))
+	if (!smp_load_acquire(&ring->lanes)) /* pairs with pfr_ring_alloc() */
 		return 0;
 	if (wake_is_ripe(ring))
 		return EPOLLIN | EPOLLRDNORM;

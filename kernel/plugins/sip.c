@@ -72,9 +72,8 @@ static struct text address(struct text value)
 	struct text before = value, rest = value;
 
 	cut(&rest, '<');
-	if (rest.len) {
+	if (rest.len)
 		before = cut(&rest, '>');
-	}
 	rest = cut(&before, ';');
 	cut(&rest, ':'); /* the scheme */
 	return trim(rest);
