@@ -66,9 +66,7 @@ def test_moved_mapping_stays_at_its_place_in_the_file() -> None:
         sender.send(numbered(1))
         sender.close()
         length = ring.info()[7]
-        start = libc.mmap(
-            None, length - PAGE, mmap.PROT_READ, mmap.MAP_SHARED, ring.fileno(), PAGE
-        )
+        start = libc.mmap(None, length - PAGE, mmap.PROT_READ, mmap.MAP_SHARED, ring.fileno(), PAGE)
         free = libc.mmap(None, length, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
         libc.mremap.argtypes = [*libc.mremap.argtypes[:4], ctypes.c_void_p]
         moved = libc.mremap(start, length - PAGE, length - PAGE, MREMAP_MAYMOVE | 2, free)
