@@ -366,17 +366,6 @@ int pfring_get_device_ifindex(pfring *ring, const char *device_name, int *if_ind
 u_int8_t pfring_get_num_rx_channels(pfring *ring);
 int pfring_get_selectable_fd(pfring *ring);
 int pfring_set_promisc(pfring *ring, int enable);
-/* Only packets of these receive queues (channels), a number or a bit each. */
-int pfring_set_channel_id(pfring *ring, u_int32_t channel_id);
-int pfring_set_channel_mask(pfring *ring, u_int64_t channel_mask);
-/*
- * Rings on single queues share packets by a hash that is equal for both
- * directions of a flow, whatever the adapter did. Nothing to do for a ring on
- * all queues. -EOPNOTSUPP over the module: use pfring_set_cluster() there.
- */
-int pfring_enable_rss_rehash(pfring *ring);
-/* Only received packets whose outermost tag has this id; 0: only those without a tag. */
-int pfring_set_vlan_id(pfring *ring, u_int16_t vlan_id);
 int pfring_get_mtu_size(pfring *ring);
 u_int32_t pfring_get_interface_speed(pfring *ring); /* Mbit/s, 0 if unknown */
 int pfring_get_link_status(pfring *ring);           /* 1 up, 0 down */
@@ -384,11 +373,6 @@ int pfring_get_link_type(pfring *ring);             /* a LINKTYPE_ value of pcap
 u_int32_t pfring_get_ring_id(pfring *ring);
 u_int16_t pfring_get_caplen(pfring *ring);
 u_int16_t pfring_get_slot_header_len(pfring *ring);
-int pfring_enable_hw_timestamp(pfring *ring, const char *device_name, u_int8_t enable_rx,
-			       u_int8_t enable_tx);
-int pfring_get_device_clock(pfring *ring, struct timespec *ts);
-int pfring_set_device_clock(pfring *ring, struct timespec *ts);
-int pfring_adjust_device_clock(pfring *ring, struct timespec *offset, int8_t sign);
 /*
  * Parses pkt (hdr->caplen bytes of hdr->len) into hdr->extended_hdr up to
  * level (2 Ethernet and VLAN, 3 IP, 4 transport, 5 tunnels). Returns the

@@ -226,6 +226,24 @@ static inline void pfring_enable_hw_timestamp_debug(void)
 {
 }
 
+/* The adapter's own clock and time stamps, its receive queues, its packets' VLANs. */
+int pfring_enable_hw_timestamp(pfring *ring, const char *device_name, u_int8_t enable_rx,
+			       u_int8_t enable_tx);
+int pfring_get_device_clock(pfring *ring, struct timespec *ts);
+int pfring_set_device_clock(pfring *ring, struct timespec *ts);
+int pfring_adjust_device_clock(pfring *ring, struct timespec *offset, int8_t sign);
+/* Only packets of these receive queues (channels), a number or a bit each. */
+int pfring_set_channel_id(pfring *ring, u_int32_t channel_id);
+int pfring_set_channel_mask(pfring *ring, u_int64_t channel_mask);
+/*
+ * Rings on single queues share packets by a hash that is equal for both
+ * directions of a flow, whatever the adapter did. Nothing to do for a ring on
+ * all queues. -EOPNOTSUPP over the module: use pfring_set_cluster() there.
+ */
+int pfring_enable_rss_rehash(pfring *ring);
+/* Only received packets whose outermost tag has this id; 0: only those without a tag. */
+int pfring_set_vlan_id(pfring *ring, u_int16_t vlan_id);
+
 /* Calls for adapters and modules that only PF_RING's makers have: -EOPNOTSUPP. */
 typedef struct pfring_flow_update pfring_flow_update;
 typedef struct {
