@@ -371,6 +371,10 @@ def test_packet_adds_and_deletes_the_rule_of_its_flow() -> None:
         assert ring.stats().rule_errors == 0
 
 
+# Before 5.13 a module cannot say in a softirq who pays (kernel/compat/compat.h).
+CHARGED = tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 13)
+
+
 def test_rules_that_packets_add_are_paid_for_by_the_rings_owner_up_to_its_limit() -> None:
     flows = [udp4((A[0], port), B) for port in range(1, 6001)]
     with group("owner") as owner, pair() as (v0, v1):
@@ -380,9 +384,13 @@ def test_rules_that_packets_add_are_paid_for_by_the_rings_owner_up_to_its_limit(
         before = owner.charged()
         owner.limit(before + (384 << 10))
         assert pass_through(ring, v0, *flows) == flows
-        assert 128 << 10 < owner.charged() - before <= 384 << 10
         refused_rules = ring.stats().rule_errors
-        assert 0 < refused_rules < len(flows)
+        if CHARGED:
+            assert 128 << 10 < owner.charged() - before <= 384 << 10
+            assert 0 < refused_rules < len(flows)
+        else:
+            assert owner.charged() == before
+            assert refused_rules == 0
         learnt = sum(
             not refused(errno.ENOENT, counts, ring, Flow(A[0], B[0], port, B[1]))
             for port in range(1, 6001)
