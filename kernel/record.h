@@ -88,7 +88,7 @@ static __always_inline u64 frame_time(struct pfr_frame *f)
 /* The same on the clock of a ring that wants another one. */
 static noinline u64 frame_other_time(struct pfr_frame *f, u8 clock, struct pfr_rec *rec)
 {
-	ktime_t hw = skb_hwtstamps(f->skb)->hwtstamp;
+	ktime_t hw = pfr_skb_hwtstamp(f->skb);
 
 	if (clock == PFR_TS_COARSE) {
 		if (!f->coarse)

@@ -16,7 +16,7 @@
 #include <linux/skbuff.h>
 
 /* 6.5: skb_gso_segment() has moved there. */
-#ifdef PFR_HAVE_GSO_HEADER
+#if __has_include(<net/gso.h>)
 #include <net/gso.h>
 #endif
 
@@ -53,32 +53,40 @@ static inline void pfr_vm_flags_clear(struct vm_area_struct *vma, unsigned long 
 /* 5.18: the field may hold the time to send the packet at, on another clock. */
 static inline ktime_t pfr_skb_tstamp(const struct sk_buff *skb)
 {
-#ifdef PFR_HAVE_SKB_TSTAMP
+#ifdef PFR_HAVE_TSTAMPS
 	return skb_tstamp(skb);
 #else
 	return skb->tstamp;
 #endif
 }
 
-/* Before 5.11 a page charged to a memory cgroup could not be mapped to user space. */
-#ifdef PFR_HAVE_MEMCG_DATA
-#define PFR_GFP_ACCOUNT __GFP_ACCOUNT
-#else
-#define PFR_GFP_ACCOUNT 0
+/* 5.19: the adapter's may be a pointer, which nobody but the driver may look at. */
+static inline ktime_t pfr_skb_hwtstamp(struct sk_buff *skb)
+{
+#ifdef PFR_HAVE_TSTAMPS
+	if (skb_shinfo(skb)->tx_flags & SKBTX_HW_TSTAMP_NETDEV)
+		return skb->dev->netdev_ops->ndo_get_tstamp
+			       ? netdev_get_tstamp(skb->dev, skb_hwtstamps(skb), false)
+			       : 0;
 #endif
+	return skb_hwtstamps(skb)->hwtstamp;
+}
 
 /*
  * 5.13: modules may say in a softirq whose memory cgroup pays. Before, what packets make the ring
- * learn is charged to nobody; the tables' limits still hold.
+ * learn is charged to nobody; the tables' limits still hold. Before 5.11 a page that is charged
+ * could not be mapped to user space.
  */
+#if defined(PFR_HAVE_ACTIVE_MEMCG) || !defined(CONFIG_MEMCG)
+#define PFR_GFP_ACCOUNT __GFP_ACCOUNT
+#define pfr_set_active_memcg(memcg) set_active_memcg(memcg)
+#else
+#define PFR_GFP_ACCOUNT 0
 static inline struct mem_cgroup *pfr_set_active_memcg(struct mem_cgroup *memcg)
 {
-#if defined(PFR_HAVE_ACTIVE_MEMCG) || !defined(CONFIG_MEMCG)
-	return set_active_memcg(memcg);
-#else
 	return NULL;
-#endif
 }
+#endif
 
 /* Compilers that clear each variable leave one alone that says so, if they know the word. */
 #if __has_attribute(__uninitialized__)
