@@ -175,7 +175,7 @@ def kernel() -> Kernel:
 
 def kept(name: str) -> Path:
     """A folder that a guest can see, for its /tmp hides the host's; one for each kind of kernel."""
-    named = os.environ.get("PFRING_QEMU_SUITE", "debian")
+    named = os.environ.get("PFRING_QEMU_SUITE") or "debian"
     kind = "built" if os.environ.get("PFRING_QEMU_KERNEL") else named
     return PROJECT / ".cache" / "qemu" / kind / name
 
