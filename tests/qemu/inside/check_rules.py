@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cgroup import group
+from cgroup import CHARGED, group
 from frames import BROADCAST, ether, gre, gtp, ipv4, ipv6, ports, tcp4, udp4, udp6, vxlan
 from pfsock import Ring, ip, pair, refused
 from rulebook import (
@@ -369,10 +369,6 @@ def test_packet_adds_and_deletes_the_rule_of_its_flow() -> None:
         assert pass_through(ring, v0, syn, syn) == [syn, syn]
         assert refused(errno.ENOENT, counts, ring, flow)
         assert ring.stats().rule_errors == 0
-
-
-# Before 5.13 a module cannot say in a softirq who pays (kernel/compat/compat.h).
-CHARGED = tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 13)
 
 
 def test_rules_that_packets_add_are_paid_for_by_the_rings_owner_up_to_its_limit() -> None:
