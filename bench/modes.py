@@ -72,6 +72,7 @@ class Mode:
     ready: str = "ready"
     verdict: Callable[[str], Verdict] = field(default=_from_json)
     can_verify: bool = True
+    tail_s: float = 0  # how long it may keep back the end of a stream
 
 
 def _from_tcpdump(out: str) -> Verdict:
@@ -227,7 +228,8 @@ def tcpdump(over_ours: bool, *more: str) -> Mode:
 
     name = "tcpdump, overlay" if over_ours else "tcpdump"
     env = _overlay if over_ours else (lambda _: {})
-    return Mode(name, argv, env, "listening on", _from_tcpdump, can_verify=False)
+    # Twice its time-out of a second: libpcap's blocks end with the timer's second look.
+    return Mode(name, argv, env, "listening on", _from_tcpdump, can_verify=False, tail_s=2.2)
 
 
 def calls(over_ours: bool) -> Mode:
