@@ -8,6 +8,12 @@ $bb mkdir -p /proc /sys /dev /host
 $bb mount -t proc proc /proc
 $bb mount -t sysfs sys /sys
 $bb mount -t devtmpfs dev /dev 2>/dev/null
+# The first memory cgroup makes the kernel patch itself. Here, where nothing else runs: an emulated
+# processor that is in the patched place may execute the old code for ever.
+if $bb mount -t cgroup2 none /sys/fs/cgroup && echo +memory >/sys/fs/cgroup/cgroup.subtree_control; then
+	$bb mkdir /sys/fs/cgroup/first
+	$bb rmdir /sys/fs/cgroup/first
+fi 2>/dev/null
 while read -r module; do
 	$bb insmod "/modules/$module" || echo "insmod $module failed"
 done </modules/order
