@@ -88,7 +88,7 @@ static __always_inline u64 frame_time(struct pfr_frame *f)
 /* The same on the clock of a ring that wants another one. */
 static noinline u64 frame_other_time(struct pfr_frame *f, u8 clock, struct pfr_rec *rec)
 {
-	ktime_t hw = pfr_skb_hwtstamp(f->skb);
+	ktime_t hw;
 
 	if (clock == PFR_TS_COARSE) {
 		if (!f->coarse)
@@ -96,6 +96,7 @@ static noinline u64 frame_other_time(struct pfr_frame *f, u8 clock, struct pfr_r
 				ktime_to_ns(pfr_skb_tstamp(f->skb)) ?: ktime_get_coarse_real_ns();
 		return f->coarse;
 	}
+	hw = pfr_skb_hwtstamp(f->skb); /* may ask the driver */
 	if (!hw)
 		return frame_time(f);
 	rec->flags |= PFR_REC_TS_HW;

@@ -16,7 +16,7 @@
 #ifndef PFRI_DECIDE_PARTS_H
 #define PFRI_DECIDE_PARTS_H
 
-#include "decide.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "decide.h"
 
 #include <linux/if_ether.h>
 #include <stddef.h>

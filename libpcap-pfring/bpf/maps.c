@@ -3,7 +3,7 @@
  * maps.c - see maps.h. Called when a handle is opened and closed; draining the
  * wake buffer is the reader's.
  */
-#include "sys.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "sys.h"
 
 #include "maps.h"
 

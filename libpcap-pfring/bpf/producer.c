@@ -11,7 +11,7 @@
  *
  * and on the stack what must outlive a helper call.
  */
-#include "producer.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "producer.h"
 
 #include <stddef.h>
 

@@ -156,9 +156,10 @@ static int refuse(struct pfro_handle *h, pcap_t *p, int err)
 }
 
 /*
- * Nothing that is known beforehand speaks against a ring of ours: what could
- * still fail then fails for the real library as well. Cheap, and without a
- * packet socket, which takes a grace period to close.
+ * Nothing that is known beforehand speaks against a ring of ours. What fails
+ * all the same (no memory, the very last descriptor) makes activation fail: the
+ * real handle, a shadow by then, cannot be activated again. Cheap, and without
+ * a packet socket, which takes a grace period to close.
  */
 static bool promising(const struct pfro_handle *h)
 {

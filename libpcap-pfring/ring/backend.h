@@ -188,7 +188,7 @@ struct pfri_ring {
 	const struct pfri_ops *ops;
 	struct pfring_packet batch[PFRI_BATCH]; /* what pfring_recv() hands out one by one */
 	u_int head, count;           /* next and number of valid descriptors in batch */
-	u_int soft;                  /* why receive.c must look at each packet (PFRI_SOFT_*) */
+	u_int soft;                  /* why sieve.c must look at each packet (PFRI_SOFT_*) */
 	_Atomic int busy;            /* a thread is in pfring_recv()'s short path */
 	_Atomic int owed;            /* between that call and pfring_close() (handle.h) */
 	_Atomic int knocking;        /* threads that want rx_lock while a reader waits */
@@ -217,7 +217,7 @@ struct pfri_ring {
 	filtering_mode filtering;    /* where the calls for rules put them */
 	struct pfri_hw_list *hw_rules; /* those that are in the adapter (hw_filter.c); or NULL */
 	u_int32_t longest;           /* bytes of a packet that recv_batch hands out at most */
-	bool whole;                  /* rules look at whole packets: kept so, cut by receive.c */
+	bool whole;                  /* rules look at whole packets: kept so, cut by sieve.c */
 	u_int16_t watermark;         /* packets */
 	u_int watermark_timeout;     /* ms */
 	u_int poll_duration;         /* ms */
@@ -261,8 +261,8 @@ struct pfri_ring {
 #define PFRI_SOFT_TRAILER   (1u << 10) /* trailer.c: a time stamp behind the frame */
 
 /*
- * In the flags of a packet between recv_batch() and the sieve of receive.c,
- * which clears it: the backend has evaluated the rules, it passed.
+ * In the flags of a packet between recv_batch() and sieve.c, which
+ * clears it: the backend has evaluated the rules, it passed.
  */
 #define PFRI_PKT_DECIDED 0x8000u
 /* The same of the filter in force, where others of the batch came under an older one. */

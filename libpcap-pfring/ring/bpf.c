@@ -7,7 +7,7 @@
  * leaves nothing behind. See bpf_backend.h for what a handle consists of.
  * Called by the handle's owner; close also from signal handlers.
  */
-#include "producer.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "producer.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

@@ -9,7 +9,7 @@
  * used again, for a program on its way may still count there. Called with the
  * handle held.
  */
-#include "decide.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "decide.h"
 
 #include <sys/random.h>
 

@@ -6,12 +6,12 @@
  * program (bpf/decide.c) has a copy: hash rules with their counters in a table that
  * is mapped here (bpf_flows.c); wildcard rules in its instructions, so that a
  * change of them is a new program; policy and wildcard rules' counters in an array that
- * is mapped as well. Packets that it decided on bear a mark; receive.c evaluates the
+ * is mapped as well. Packets that it decided on bear a mark; sieve.c evaluates the
  * rules on the others. So wherever the copy cannot be had or does not follow,
  * the policy "undecided" in that array makes everything the library's, at once
  * and without any privilege. Called with the handle held.
  */
-#include "decide.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "decide.h"
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "bpf_translate.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "bpf_translate.h"
 
 #include "backend.h"
 #include "bpf_vm.h"

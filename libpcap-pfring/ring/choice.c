@@ -3,7 +3,7 @@
  * choice.c - which of its device's packets a ring takes beside the filter
  * (receive queues, VLAN), and how much of each (slicing).
  *
- * The public calls change r->choice under the receive lock; receive.c asks
+ * The public calls change r->choice under the receive lock; sieve.c asks
  * pfri_chosen() and pfri_slice() for each packet when one of them is in use.
  */
 #include "handle.h"

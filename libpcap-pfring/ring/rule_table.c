@@ -3,7 +3,7 @@
  * rule_table.c - the rules of a handle, and what becomes of a packet.
  *
  * The library's own engine: it evaluates the rules of every backend that does
- * not do so itself, in the sieve of receive.c, behind the BPF filter and
+ * not do so itself, in sieve.c, behind the BPF filter and
  * before sampling. The table is one mapping, made with the first rule; all is
  * called with the handle held.
  */
@@ -48,7 +48,7 @@ void pfri_rules_clock(struct pfri_rules *t)
 
 /*
  * Rules look at packets as they were on the wire, so the ring must keep more
- * than the snap length; receive.c cuts. Only where the backend would cut.
+ * than the snap length; sieve.c cuts. Only where the backend would cut.
  */
 static bool wants_whole(const struct pfri_ring *r)
 {

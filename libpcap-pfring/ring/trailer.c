@@ -3,7 +3,7 @@
  * trailer.c - time stamps that taps and switches put behind a frame.
  *
  * The calls of pfring_hw.h on one frame, and for handles opened with one of
- * their flags the same in the sieve of receive.c. Nothing in a frame is
+ * their flags the same in sieve.c. Nothing in a frame is
  * believed: a trailer that does not make sense is none. The layouts:
  *
  *   Ixia         Wireshark's packet-ixiatrailer.c, by Ixia: source, 8, seconds,

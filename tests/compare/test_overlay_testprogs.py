@@ -150,6 +150,14 @@ def send(wire: Wire) -> None:
         replay.send(rate=1000)
 
 
+def each_has_seen(runs: list[Running], wire: Wire, wanted: int) -> None:
+    """Every one has been listening while the frames were sent, and counted so many."""
+    listening(runs)
+    send(wire)
+    for run in runs:
+        run.wait_for_packets(wanted)
+
+
 CAPTURES = [
     ("-bs",),
     ("-bsr", "-t", "50"),
@@ -166,10 +174,8 @@ def test_capturetest(programs: Path, wire: Wire, tmp_path: Path, options: tuple[
     wanted = {"ip": 2, "arp": 1}.get(options[-1], 3) * ROUNDS
     program = programs / "capturetest"
     with over_all(wire, tmp_path, program, "-i", Wire.CAPTURE, *options) as runs:
-        listening(runs)
-        send(wire)
+        each_has_seen(runs, wire, wanted)
         for run in runs:
-            run.wait_for_packets(wanted)
             run.process.send_signal(signal.SIGINT)
         if "n" in options[0]:
             # Without a packet a read that does not block never looks whether it is to end.
@@ -194,10 +200,7 @@ def test_selpolltest(programs: Path, wire: Wire, tmp_path: Path, options: tuple[
     wanted = (2 if "ip" in options else 3) * ROUNDS
     program = programs / "selpolltest"
     with over_all(wire, tmp_path, program, "-qi", Wire.CAPTURE, *options) as runs:
-        listening(runs)
-        send(wire)
-        for run in runs:
-            run.wait_for_packets(wanted)
+        each_has_seen(runs, wire, wanted)
         wire.tx.ip(f"link del {Wire.SENDER}")
         for run in runs:
             run.process.wait(60)
@@ -231,10 +234,8 @@ def test_nonblocktest(programs: Path, wire: Wire, tmp_path: Path) -> None:
 def test_writecaptest(programs: Path, wire: Wire, tmp_path: Path) -> None:
     program = programs / "writecaptest"
     with over_all(wire, tmp_path, program, "-i", Wire.CAPTURE, "-w", "@/cap", "ip") as runs:
-        listening(runs)
-        send(wire)
+        each_has_seen(runs, wire, 2 * ROUNDS)
         for run in runs:
-            run.wait_for_packets(2 * ROUNDS)
             run.process.send_signal(signal.SIGINT)
     files = [[r.data for r in capfile.read(tmp_path / f"{run.way}/cap")] for run in runs]
     assert len(files[0]) == 2 * ROUNDS

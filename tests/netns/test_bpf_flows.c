@@ -3,7 +3,7 @@
  * The table of hash rules in which the capture program looks, from the library's
  * side. That the program finds the same is what test_rules_ebpf.py shows.
  */
-#include "decide.h" /* first: <linux/bpf.h> has members that pf_ring.h's macros rename */
+#include "decide.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

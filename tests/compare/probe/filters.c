@@ -45,6 +45,15 @@ static void fresh(void)
 	}
 }
 
+/* Three of each kind are queued that no filter has refused; sent: all of them so far. */
+static void queue_all(pcap_t *p, unsigned *sent)
+{
+	filter(p, "");
+	send_each_kind(3);
+	*sent += 3 * KINDS;
+	settle(p, *sent);
+}
+
 static void queued(int immediate)
 {
 	struct how how = {.immediate = immediate};
@@ -57,10 +66,7 @@ static void queued(int immediate)
 		struct pcap_stat st;
 		char text[64];
 
-		filter(p, "");
-		send_each_kind(3);
-		sent += 3 * KINDS;
-		settle(p, sent);
+		queue_all(p, &sent);
 		/* Half handed out, or held by the library, when the new one comes. */
 		see("before: %d", pcap_dispatch(p, 4, add, (void *)&sum));
 		see_sum("before", &sum);
@@ -98,21 +104,18 @@ static void in_turns(int immediate)
 	struct turn turn = {.sum = {.p = opened(&how)}};
 	struct pcap_pkthdr *h;
 	const unsigned char *data;
+	unsigned sent = 0;
 	struct sum sum;
 
 	title(immediate ? "a filter with each packet, immediate" : "a filter with each packet");
 	filter(turn.sum.p, "udp");
-	filter(turn.sum.p, "");
-	send_each_kind(3);
-	settle(turn.sum.p, 3 * KINDS);
+	queue_all(turn.sum.p, &sent);
 	see("loop: %d", pcap_loop(turn.sum.p, 4, turning, (void *)&turn));
 	see_sum("loop", &turn.sum);
 	sum = drain(turn.sum.p);
 	see_sum("behind it", &sum);
 
-	filter(turn.sum.p, "");
-	send_each_kind(3);
-	settle(turn.sum.p, 6 * KINDS);
+	queue_all(turn.sum.p, &sent);
 	sum = (struct sum){.p = turn.sum.p};
 	for (unsigned i = 0; i < 4; i++) {
 		see("next_ex: %d", pcap_next_ex(sum.p, &h, &data));
@@ -123,9 +126,7 @@ static void in_turns(int immediate)
 	sum = drain(turn.sum.p);
 	see_sum("behind it", &sum);
 
-	filter(turn.sum.p, "");
-	send_each_kind(3);
-	settle(turn.sum.p, 9 * KINDS);
+	queue_all(turn.sum.p, &sent);
 	sum = (struct sum){.p = turn.sum.p};
 	for (unsigned i = 0; i < 4; i++) {
 		see("dispatch: %d", pcap_dispatch(sum.p, 1, add, (void *)&sum));
