@@ -2,8 +2,8 @@
 """What capturing with pf_ring.ko costs inside a guest: instructions (tests/qemu/cost.py), and
 the rates that it reaches (tests/qemu/rate.py).
 
-One boot gives every figure. Instructions would be the same in the next one; rates are the medians
-of turns in the boot. It needs what ./dev test qemu installs.
+Where instructions are the clock as well, the figures of another boot would be the same; by the
+host's clock they are medians of turns in one boot. It needs what ./dev test qemu installs.
 """
 
 from __future__ import annotations
@@ -45,15 +45,18 @@ class RuleCost:
         return Sample(float(getattr(_measure()[1], mode.name)))
 
 
-def _rates(size: int) -> rate.Rate:
+def _rates(size: int, *, counting: bool = True) -> rate.Rate:
     try:
-        return rate.measure()[size]
+        return rate.measure(counting=counting)[size]
     except RuntimeError as e:
         raise Unavailable(str(e).strip().splitlines()[-1]) from e
 
 
 class GuestRate:
-    """Packets a second of a guest without loss; of four rings, what the sender reaches."""
+    """Packets a second without loss, by a clock that counts instructions as nanoseconds.
+
+    Of four rings, what the sender reaches.
+    """
 
     unit, better, queues = "packets/s", "high", 0
 
@@ -76,4 +79,4 @@ class GuestLoss:
     unit, better, queues = "packets", "low", 0
 
     def sample(self, lab: Lab, shop: Workshop, mode: Mode, case: Case, quick: bool) -> Sample:
-        return Sample(float(_rates(case.size).lost))
+        return Sample(float(_rates(case.size, counting=mode.name == "counted").lost))

@@ -23,6 +23,7 @@
 static const char *from, *to; /* devices */
 static unsigned size, count;  /* of the packets; bytes without the checksum */
 static double began;	      /* the reader's processor time when it was ready */
+static unsigned got, dropped; /* packets, of a reader */
 
 #define DIE(...) (fprintf(stderr, __VA_ARGS__), fprintf(stderr, "\n"), exit(1))
 
@@ -66,11 +67,12 @@ static void tell_ready(int fd)
 		DIE("write");
 }
 
-static void ignore(u_char *n, const struct pcap_pkthdr *h, const u_char *p)
+static void count_it(u_char *user, const struct pcap_pkthdr *h, const u_char *p)
 {
+	(void)user;
 	(void)h;
 	(void)p;
-	++*(unsigned *)(void *)n;
+	got++;
 }
 
 /* Both readers return the packets that were lost, once every packet is accounted for. */
@@ -78,8 +80,7 @@ static unsigned read_pcap(int ready, int buffer)
 {
 	char err[PCAP_ERRBUF_SIZE];
 	pcap_t *p = pcap_create(to, err);
-	struct pcap_stat stats = {0};
-	unsigned n = 0;
+	struct pcap_stat stats;
 
 	if (!p)
 		DIE("pcap_create: %s", err);
@@ -89,13 +90,15 @@ static unsigned read_pcap(int ready, int buffer)
 	if (pcap_activate(p) < 0)
 		DIE("pcap_activate: %s", pcap_geterr(p));
 	tell_ready(ready);
-	while (n + stats.ps_drop < count) {
-		int rc = pcap_dispatch(p, -1, ignore, (u_char *)&n);
+	while (got + dropped < count) {
+		int rc = pcap_dispatch(p, -1, count_it, NULL);
 
 		if (rc < 0 || (!rc && pcap_stats(p, &stats)))
 			DIE("libpcap: %s", pcap_geterr(p));
+		if (!rc)
+			dropped = stats.ps_drop;
 	}
-	return stats.ps_drop;
+	return dropped;
 }
 
 /* prepare: what to do with the ring before packets come, or NULL. */
@@ -106,9 +109,8 @@ static unsigned read_pfring(int ready, int buffer, void (*prepare)(pfring *))
 					   .buffer_bytes = (u_int64_t)buffer,
 					   .timeout_ms = 10};
 	struct pfring_packet packets[256];
-	pfring_stat stats = {0};
+	pfring_stat stats;
 	char name[64];
-	unsigned n = 0;
 	pfring *r;
 
 	snprintf(name, sizeof(name), "pfring:%s", to);
@@ -118,14 +120,16 @@ static unsigned read_pfring(int ready, int buffer, void (*prepare)(pfring *))
 	if (prepare)
 		prepare(r);
 	tell_ready(ready);
-	while (n + stats.drop < count) {
+	while (got + dropped < count) {
 		int rc = pfring_recv_batch(r, packets, 256, 100);
 
 		if (rc < 0 || (!rc && pfring_stats(r, &stats)))
 			DIE("pfring: %s", pfring_last_error());
-		n += (unsigned)rc;
+		if (!rc)
+			dropped = (unsigned)stats.drop;
+		got += (unsigned)rc;
 	}
-	return (unsigned)stats.drop;
+	return dropped;
 }
 
 static int compare(const void *a, const void *b)

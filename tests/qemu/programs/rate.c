@@ -4,19 +4,21 @@
  *
  *      rate FROM TO SIZE COUNT     one line: none libpcap pfring lost rings-rate
  *
- * One processor sends (and runs the softirq that captures), the other reads.
- * For libpcap (the system's, TPACKET_V3) and for one ring of pfring: the speed
- * of a sender that does not wait if nothing is lost then, else the highest that
- * bisection finds. Then four rings listen to libpcap's rate: packets that any of
- * them lost, and the rate that the sender reached. Each figure is the median of
- * some turns through all. Books that do not balance are a failure.
+ * The first processor sends (and runs the softirq that captures), the last one
+ * reads; they may be the same. For libpcap (the system's, TPACKET_V3) and for one ring of pfring:
+ * the speed of a sender that does not wait if nothing is lost then, else the highest that bisection
+ * finds. Then four rings listen to libpcap's rate: packets that any of them lost, and the rate that
+ * the sender reached. Each figure is the median of some turns through all. Books that do not
+ * balance are a failure.
  */
 #define _GNU_SOURCE
 #include <sched.h>
+#include <signal.h>
 
 #include "measure.h"
 
 enum { NONE, PCAP, PFRING };
+static const char *const names[] = {"", "libpcap", "pfring"};
 
 #define STEPS 6
 #define RINGS 4
@@ -51,12 +53,20 @@ static double send_all(double pps)
 	return pps;
 }
 
+static void too_late(int sig)
+{
+	(void)sig;
+	dprintf(2, "after two minutes: %u of %u packets read, %u lost\n", got, count, dropped);
+	_exit(1);
+}
+
 static void run_reader(int way, int ready, int result)
 {
 	unsigned lost;
 
+	signal(SIGALRM, too_late);
 	alarm(120);
-	stay_on(1);
+	stay_on((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	lost = way == PCAP ? read_pcap(ready, BUFFER) : read_pfring(ready, BUFFER, NULL);
 	if (write(result, &lost, sizeof(lost)) != sizeof(lost))
 		DIE("write");
@@ -80,11 +90,11 @@ static double trial(int way, unsigned readers, double pps, unsigned *lost)
 	close(result[1]);
 	for (unsigned i = 0; i < readers; i++)
 		if (read(ready[0], &byte, 1) != 1)
-			DIE("a reader did not start");
+			DIE("%s: a reader did not start", names[way]);
 	pps = send_all(pps);
 	for (unsigned i = 0; i < readers; i++) {
 		if (read(result[0], &each, sizeof(each)) != sizeof(each))
-			DIE("a reader's books do not balance");
+			DIE("%s: a reader's books do not balance", names[way]);
 		*lost += each;
 	}
 	while (wait(NULL) > 0)
