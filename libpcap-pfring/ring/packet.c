@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * packet.c - backend "packet:": an AF_PACKET socket with a TPACKET_V3 ring.
+ * packet.c - backend "packet:": an AF_PACKET socket with a ring.
  *
  * The path that needs CAP_NET_RAW and nothing else. The socket is
- * afpacket.c's, the ring tpacket.c's; here they are put together. A socket
- * leaves its fan-out group only by being closed, so a handle that leaves goes
- * on with a new one, after what the old one's ring still held.
+ * afpacket.c's, the ring tpacket.c's or, in immediate mode, slots.c's; here
+ * they are put together. A socket leaves its fan-out group only by being
+ * closed, so a handle that leaves goes on with a new one, after what the old
+ * one's ring still held.
  */
 #include "afpacket.h"
+#include "slots.h"
 #include "tpacket.h"
 
 #define NAP_FROM 32	      /* packets between two waits that make a reader busy */
@@ -15,20 +17,27 @@
 #define NAP_PROMPT_NS 4000000 /* longest sleep when packets are to come within 5 ms ... */
 #define NAP_LONG_NS 10000000  /* ... and when the user lets them wait; a burst must still fit */
 
+/* A ring of either kind: at most one of the two is mapped. */
+struct store {
+	struct pfri_tp3 tp3;
+	struct pfri_slots slots;
+};
+
 struct leg {
 	struct pfri_afp afp;
-	struct pfri_tp3 tp3;
+	struct store store;
 };
 
 struct packet {
 	struct leg now;
-	struct pfri_tp3 old;	      /* a frozen ring, drained first; map NULL: none */
-	u_int64_t old_recv, old_drop; /* books of the sockets that are closed */
+	struct store old;	      /* a frozen ring, drained first; none is mapped: none */
+	u_int64_t old_recv, old_drop; /* books of the sockets that are closed, */
+	u_int64_t old_cut;	      /* and of their slots */
 	u_int64_t wakeups;
-	u_int taken;	       /* packets since the last wait, */
-	u_int64_t released;    /* blocks given back until then, */
-	u_int64_t waited_ns;   /* and its time */
-	struct pfri_tp3 *from; /* where the packets handed out lie */
+	u_int taken;	     /* packets since the last wait, */
+	u_int64_t released;  /* blocks given back until then, */
+	u_int64_t waited_ns; /* and its time */
+	struct store *from;  /* where the packets handed out lie */
 };
 
 static struct packet *state(struct pfri_ring *r)
@@ -36,9 +45,45 @@ static struct packet *state(struct pfri_ring *r)
 	return PFRI_PRIV(r, struct packet);
 }
 
+static bool store_is_there(const struct store *s)
+{
+	return s->tp3.map || s->slots.map;
+}
+
+static void store_close(struct store *s)
+{
+	pfri_tp3_close(&s->tp3);
+	pfri_slots_close(&s->slots);
+}
+
+static int store_recv(struct pfri_ring *r, struct pfri_afp *a, struct store *s,
+		      struct pfring_packet *pkt, u_int max)
+{
+	return s->slots.map ? pfri_slots_recv(r, a, &s->slots, pkt, max)
+			    : pfri_tp3_recv(r, a, &s->tp3, pkt, max);
+}
+
+static bool store_ready(const struct store *s)
+{
+	return pfri_slots_ready(&s->slots) || pfri_tp3_ready(&s->tp3);
+}
+
+static void store_refilter(struct pfri_ring *r, struct store *s)
+{
+	if (s->slots.map)
+		pfri_slots_refilter(r, &s->slots);
+	else
+		pfri_tp3_refilter(r, &s->tp3);
+}
+
+static u_int64_t store_queued(const struct store *s)
+{
+	return pfri_slots_queued(&s->slots) + pfri_tp3_queued(&s->tp3);
+}
+
 static void leg_close(struct pfri_ring *r, struct leg *l)
 {
-	pfri_tp3_close(&l->tp3);
+	store_close(&l->store);
 	pfri_afp_close(r, &l->afp);
 }
 
@@ -50,7 +95,8 @@ static int leg_open(struct pfri_ring *r, struct leg *l)
 	rc = pfri_afp_open(r, &l->afp);
 	if (rc)
 		return rc;
-	rc = pfri_tp3_open(r, &l->afp, &l->tp3);
+	rc = r->opt.immediate ? pfri_slots_open(r, &l->afp, &l->store.slots)
+			      : pfri_tp3_open(r, &l->afp, &l->store.tp3);
 	if (rc)
 		leg_close(r, l);
 	return rc;
@@ -66,7 +112,7 @@ static void packet_close(struct pfri_ring *r)
 	struct packet *p = state(r);
 
 	leg_close(r, &p->now);
-	pfri_tp3_close(&p->old);
+	store_close(&p->old);
 }
 
 static int packet_set_filter(struct pfri_ring *r)
@@ -86,7 +132,7 @@ static int packet_set_filter(struct pfri_ring *r)
 		r->refilter = PFRI_REFILTER_ALWAYS;
 		return 1;
 	}
-	pfri_tp3_refilter(r, &p->now.tp3);
+	store_refilter(r, &p->now.store);
 	return 1;
 }
 
@@ -102,7 +148,7 @@ static int start(struct pfri_ring *r, struct leg *l)
 	r->refilter = rc ? PFRI_REFILTER_ALWAYS : PFRI_REFILTER_NONE;
 	/* The filter may be newer than what is queued since the ring was last enabled. */
 	if (!rc && again)
-		pfri_tp3_refilter(r, &l->tp3);
+		store_refilter(r, &l->store);
 	return 0;
 }
 
@@ -120,21 +166,21 @@ static int packet_recv(struct pfri_ring *r, struct pfring_packet *pkt, u_int max
 	struct packet *p = state(r);
 	int n;
 
-	if (p->old.map) {
+	if (store_is_there(&p->old)) {
 		p->from = &p->old;
-		n = pfri_tp3_recv(r, &p->now.afp, &p->old, pkt, max);
+		n = store_recv(r, &p->now.afp, &p->old, pkt, max);
 		if (n)
 			return n;
-		pfri_tp3_close(&p->old);
+		store_close(&p->old);
 	}
-	p->from = &p->now.tp3;
-	n = pfri_tp3_recv(r, &p->now.afp, &p->now.tp3, pkt, max);
+	p->from = &p->now.store;
+	n = store_recv(r, &p->now.afp, &p->now.store, pkt, max);
 	p->taken += (u_int)n;
 	if (n == 0 && p->now.afp.gone) {
 		n = pfri_afp_gone(r, &p->now.afp, 20);
 		/* Nobody writes any more: the open block need not be waited for. */
-		if (n < 0 && pfri_tp3_end(&p->now.tp3))
-			n = pfri_tp3_recv(r, &p->now.afp, &p->now.tp3, pkt, max);
+		if (n < 0 && p->now.store.tp3.map && pfri_tp3_end(&p->now.store.tp3))
+			n = pfri_tp3_recv(r, &p->now.afp, &p->now.store.tp3, pkt, max);
 	}
 	return n;
 }
@@ -143,8 +189,10 @@ static void packet_release(struct pfri_ring *r)
 {
 	struct packet *p = state(r);
 
-	if (p->from)
-		pfri_tp3_release(p->from);
+	if (!p->from)
+		return;
+	pfri_slots_release(&p->from->slots);
+	pfri_tp3_release(&p->from->tp3);
 }
 
 /*
@@ -154,7 +202,7 @@ static void packet_release(struct pfri_ring *r)
  */
 static u_int64_t nap_ns(struct pfri_ring *r, struct packet *p)
 {
-	struct pfri_tp3 *t = &p->now.tp3;
+	struct pfri_tp3 *t = &p->now.store.tp3;
 	u_int64_t now = pfri_clock_ns(CLOCK_MONOTONIC), since = now - p->waited_ns;
 	u_int64_t eaten = t->released - p->released, longest, ns;
 	u_int taken = p->taken;
@@ -163,7 +211,7 @@ static u_int64_t nap_ns(struct pfri_ring *r, struct packet *p)
 	p->released = t->released;
 	p->taken = 0;
 	longest = t->retire_ms >= PFRI_TP3_BATCHED_MS ? NAP_LONG_NS : NAP_PROMPT_NS;
-	if (taken < NAP_FROM || !eaten || r->opt.immediate || r->watermark <= 1)
+	if (taken < NAP_FROM || !eaten || r->watermark <= 1)
 		return 0;
 	/* Blocks that fill slower than that: the kernel's wake-up per block is as good. */
 	if (since / eaten > longest)
@@ -179,7 +227,7 @@ static int packet_poll(struct pfri_ring *r, int timeout_ms)
 	struct packet *p = state(r);
 	u_int64_t nap;
 
-	if (p->old.map || pfri_tp3_ready(&p->now.tp3))
+	if (store_is_there(&p->old) || store_ready(&p->now.store))
 		return 1;
 	nap = nap_ns(r, p);
 	if (nap && (timeout_ms < 0 || nap / 1000000 < (u_int)timeout_ms)) {
@@ -188,7 +236,7 @@ static int packet_poll(struct pfri_ring *r, int timeout_ms)
 
 		if (ppoll(&wake, 1, &ts, NULL))
 			return -EINTR;
-		if (pfri_tp3_ready(&p->now.tp3))
+		if (store_ready(&p->now.store))
 			return 1;
 	}
 	p->wakeups++;
@@ -230,7 +278,7 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 
 	if (p->now.afp.cluster < 0)
 		return pfri_fail(-ENOENT, "the ring is in no cluster");
-	if (p->old.map)
+	if (store_is_there(&p->old))
 		return pfri_fail(-EBUSY,
 				 "packets of the last cluster are still queued: read them first");
 	if (!p->now.afp.bound) {
@@ -245,7 +293,8 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 	rc = pfri_afp_mute(&p->now.afp);
 	if (!rc) {
 		nanosleep(&in_flight, NULL);
-		rc = pfri_tp3_freeze(&p->now.tp3);
+		rc = p->now.store.slots.map ? pfri_slots_freeze(&p->now.store.slots)
+					    : pfri_tp3_freeze(&p->now.store.tp3);
 	}
 	if (rc) {
 		leg_close(r, &fresh);
@@ -257,8 +306,9 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 	pfri_afp_stats(r, &p->now.afp, &st);
 	p->old_recv += st.recv;
 	p->old_drop += st.drop;
-	p->old = p->now.tp3;
-	if (p->from == &p->now.tp3)
+	p->old_cut += atomic_load(&p->old.slots.cut);
+	p->old = p->now.store;
+	if (p->from == &p->now.store)
 		p->from = &p->old;
 	close(p->now.afp.fd);
 	p->now = fresh;
@@ -268,12 +318,16 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 static int packet_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 {
 	struct packet *p = state(r);
+	u_int64_t cut;
 
 	pfri_afp_stats(r, &p->now.afp, st);
 	st->recv += p->old_recv;
 	st->drop += p->old_drop;
-	st->ring_bytes = p->now.tp3.bytes;
-	st->queued_bytes = pfri_tp3_queued(&p->now.tp3) + pfri_tp3_queued(&p->old);
+	cut = p->old_cut + atomic_load(&p->old.slots.cut) + atomic_load(&p->now.store.slots.cut);
+	st->recv -= cut;
+	st->drop += cut;
+	st->ring_bytes = p->now.store.tp3.bytes + p->now.store.slots.bytes;
+	st->queued_bytes = store_queued(&p->now.store) + store_queued(&p->old);
 	st->wakeups = p->wakeups;
 	return 0;
 }

@@ -16,14 +16,12 @@
  * pairs with the kernel's smp_wmb() before TP_STATUS_USER, release here with
  * its read of TP_STATUS_KERNEL.
  */
-#include <pcap/dlt.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
 #include "afpacket_frame.h"
 #include "tpacket.h"
 
-#define SLL_LEN 16
 #define FRAME_OVERHEAD 256 /* header, address, alignment and reserve, rounded up generously */
 #define MAX_GSO_FRAME (65535 + 14 + 8)
 #define SMALL_BLOCK (16u << 10)
@@ -59,14 +57,12 @@ static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a
 
 int pfri_tp3_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t)
 {
-	int version = TPACKET_V3, reserve = a->cooked ? SLL_LEN + 4 : 0;
+	int version = TPACKET_V3, reserve = a->cooked ? PFRI_COOKED_RESERVE : 0;
 	struct tpacket_req3 req = {0};
 	u_int64_t want = r->opt.buffer_bytes;
 	bool batched;
 
-	t->retire_ms = r->opt.immediate	       ? 1
-		       : r->opt.timeout_ms > 0 ? (u_int)r->opt.timeout_ms
-					       : DEFAULT_RETIRE;
+	t->retire_ms = r->opt.timeout_ms > 0 ? (u_int)r->opt.timeout_ms : DEFAULT_RETIRE;
 	batched = t->retire_ms >= PFRI_TP3_BATCHED_MS;
 	if (!want)
 		want = DEFAULT_BYTES;
@@ -140,6 +136,17 @@ u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t)
 	return bytes;
 }
 
+int pfri_ring_replace(u_char *map, u_char *copy, size_t bytes)
+{
+	int err;
+
+	if (mremap(copy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, map) != MAP_FAILED)
+		return 0;
+	err = -errno;
+	munmap(copy, bytes);
+	return pfri_fail(err, "cannot keep what is queued: %s", strerror(-err));
+}
+
 int pfri_tp3_freeze(struct pfri_tp3 *t)
 {
 	u_char *copy =
@@ -162,13 +169,7 @@ int pfri_tp3_freeze(struct pfri_tp3 *t)
 		}
 		i = i + 1 == t->blocks ? 0 : i + 1;
 	}
-	if (mremap(copy, t->bytes, t->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, t->map) == MAP_FAILED) {
-		int err = -errno;
-
-		munmap(copy, t->bytes);
-		return pfri_fail(err, "cannot keep what is queued: %s", strerror(-err));
-	}
-	return 0;
+	return pfri_ring_replace(t->map, copy, t->bytes);
 }
 
 bool pfri_tp3_end(struct pfri_tp3 *t)
@@ -206,55 +207,23 @@ static void refilter_check(struct pfri_ring *r, struct pfri_tp3 *t, const struct
 	}
 }
 
-/* libpcap's "Linux cooked" header, LINKTYPE_LINUX_SLL. */
-static void cook(struct pfring_packet *p, const struct sockaddr_ll *sll)
-{
-	u_char *h = (u_char *)(uintptr_t)p->data - SLL_LEN;
-	u_char addr[8] = {0};
-	u_int16_t type = htons(sll->sll_pkttype), hatype = htons(sll->sll_hatype);
-	u_int16_t halen = htons(sll->sll_halen), proto = sll->sll_protocol;
-
-	memcpy(addr, sll->sll_addr, sizeof(addr));
-	memcpy(h, &type, 2);
-	memcpy(h + 2, &hatype, 2);
-	memcpy(h + 4, &halen, 2);
-	memcpy(h + 6, addr, 8);
-	memcpy(h + 14, &proto, 2);
-	p->data = h;
-	p->caplen += SLL_LEN;
-	p->len += SLL_LEN;
-}
-
 static void describe(const struct pfri_ring *r, const struct pfri_afp *a, u_char *frame,
 		     struct pfring_packet *p)
 {
 	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(void *)frame;
-	const struct sockaddr_ll *sll =
-		(const void *)(frame + TPACKET_ALIGN(sizeof(struct tpacket3_hdr)));
-	u_int st = h->tp_status;
+	const struct pfri_frame f = {
+		.data = frame + (a->cooked ? h->tp_net : h->tp_mac),
+		.status = h->tp_status,
+		.len = h->tp_len,
+		.snaplen = h->tp_snaplen,
+		.sec = h->tp_sec,
+		.nsec = h->tp_nsec,
+		.tci = h->hv1.tp_vlan_tci,
+		.tpid = h->hv1.tp_vlan_tpid,
+		.sll = (const void *)(frame + TPACKET_ALIGN(sizeof(struct tpacket3_hdr))),
+	};
 
-	p->data = frame + (a->cooked ? h->tp_net : h->tp_mac);
-	p->ts_ns = (u_int64_t)h->tp_sec * 1000000000u + h->tp_nsec;
-	p->caplen = h->tp_snaplen;
-	p->len = h->tp_len;
-	p->if_index = sll->sll_ifindex;
-	p->hash = 0;
-	p->vlan_tci = p->vlan_tpid = p->vlan_at = 0;
-	p->flags = 0;
-	p->pkt_type = sll->sll_pkttype;
-	p->rx_direction = sll->sll_pkttype != PACKET_OUTGOING;
-	p->queue = 0;
-	pfri_frame_flags(a, st, p);
-	if (a->cooked)
-		cook(p, sll);
-	/* Behind the addresses, or before the protocol of a cooked header. */
-	if (st & TP_STATUS_VLAN_VALID)
-		pfri_frame_put_tag(p, st, h->hv1.tp_vlan_tci, h->hv1.tp_vlan_tpid,
-				   a->cooked ? SLL_LEN - 2 : 2 * ETH_ALEN);
-	/* A filter in user space wants the bytes that the kernel's had, rules all there are: the
-	 * sieve cuts behind them. */
-	if (p->caplen > r->opt.caplen && !(r->soft & (PFRI_SOFT_FILTER | PFRI_SOFT_RULES)))
-		p->caplen = r->opt.caplen;
+	pfri_frame_describe(r, a, &f, p);
 }
 
 /* Until when a block may be open that holds packets from before refilter_ns; twice the most. */

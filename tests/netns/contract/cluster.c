@@ -38,7 +38,7 @@ void a_cluster_gives_each_packet_to_one_member(void)
 
 	memset(owner, -1, sizeof(owner));
 	for (int m = 0; m < 2; m++) {
-		ring[m] = pfring_open(source(), 0, 0);
+		ring[m] = not_enabled();
 		CHECK(ring[m], "%s does not open", source());
 		if (!has_clusters(ring[m])) {
 			pfring_close(ring[m]);
@@ -48,9 +48,11 @@ void a_cluster_gives_each_packet_to_one_member(void)
 	for (int m = 0; m < 2; m++)
 		CHECK(pfring_enable_ring(ring[m]) == 0, "cannot be enabled");
 	feed(0, N);
-	for (int m = 0, quiet = 0; quiet < 2; m = !m) {
+	/* Who is empty is waited for when the other one is, too. */
+	for (int m = 0, quiet = 0; quiet < 3; m = !m) {
 		struct pfring_packet pkt[64];
-		int rc = pfring_recv_batch(ring[m], pkt, 64, came == N ? QUIET : 1000);
+		int wait = came == N ? QUIET : quiet ? 1000 : 0;
+		int rc = pfring_recv_batch(ring[m], pkt, 64, wait);
 
 		CHECK(rc >= 0, "recv_batch gives %d", rc);
 		quiet = rc ? 0 : quiet + 1;
@@ -76,7 +78,7 @@ void a_cluster_gives_each_packet_to_one_member(void)
 
 void who_leaves_a_cluster_sees_everything_again(void)
 {
-	pfring *one = pfring_open(source(), 0, 0), *two = pfring_open(source(), 0, 0);
+	pfring *one = not_enabled(), *two = not_enabled();
 
 	CHECK(one && two, "%s does not open", source());
 	CHECK(pfring_remove_from_cluster(one) < 0, "it leaves though it never joined");
@@ -94,4 +96,23 @@ void who_leaves_a_cluster_sees_everything_again(void)
 	expect_nothing(two);
 	pfring_close(one);
 	pfring_close(two);
+}
+
+void who_leaves_a_cluster_still_reads_what_was_queued(void)
+{
+	pfring *ring = not_enabled();
+
+	CHECK(ring, "%s does not open", source());
+	if (!has_clusters(ring)) {
+		pfring_close(ring);
+		return;
+	}
+	CHECK(pfring_enable_ring(ring) == 0, "not enabled");
+	feed(0, N);
+	expect(ring, 0, N / 2, NULL);
+	CHECK(pfring_remove_from_cluster(ring) == 0, "it cannot leave");
+	feed(N, N);
+	expect(ring, N / 2, N / 2 + N, NULL);
+	expect_nothing(ring);
+	pfring_close(ring);
 }

@@ -5,6 +5,7 @@
  *      contract CASE BACKEND TX_NAMESPACE FOLDER      runs one case
  *      contract --list BACKEND                        names the cases for it
  *
+ * BACKEND may be followed by ",immediate": every handle is then opened so.
  * A case runs in a process of its own, inside the namespace of the capturing
  * end (cap0); frames come from gen0 in TX_NAMESPACE or, for a backend that
  * reads files, from a file written to FOLDER. The frames are numbered and
@@ -87,6 +88,10 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(the_backend_is_told, ANY)                                                                \
 	X(wrong_arguments_are_refused, ANY)                                                        \
 	X(capture_goes_on_after_down_and_up, LIVE)                                                 \
+	X(frames_longer_than_the_mtu_was_come_whole, LIVE)                                         \
+	X(a_raw_socket_is_all_that_longer_frames_need, LIVE)                                       \
+	X(longer_frames_are_cut_where_the_filter_says, LIVE)                                       \
+	X(longer_frames_that_find_no_room_are_dropped_whole, LIVE)                                 \
 	X(a_removed_device_ends_the_capture, LIVE)                                                 \
 	X(a_removed_device_ends_a_wait, LIVE)                                                      \
 	X(a_device_removed_while_it_is_down_ends_a_wait, LIVE)                                     \
@@ -98,7 +103,8 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(a_queue_that_is_not_there_gives_nothing, LIVE)                                           \
 	X(promiscuity_is_counted, LIVE)                                                            \
 	X(a_cluster_gives_each_packet_to_one_member, LIVE)                                         \
-	X(who_leaves_a_cluster_sees_everything_again, LIVE)
+	X(who_leaves_a_cluster_sees_everything_again, LIVE)                                        \
+	X(who_leaves_a_cluster_still_reads_what_was_queued, LIVE)
 
 #define X(name, where) void name(void);
 CASES(X)
@@ -115,6 +121,7 @@ void failed(const char *file, int line, const char *truth, const char *format, .
 
 /* main.c */
 extern const char *backend; /* "packet", "file" ... */
+extern bool immediate;
 bool is_live(void);
 
 /*
@@ -137,8 +144,9 @@ void feed(u_int first, u_int n);
 /* A packet socket on gen0; protocol 0 only sends. */
 int peer_socket(u_int16_t protocol);
 
-/* The name to open, and a ring opened and enabled. */
+/* The name to open, a ring that is only opened (or NULL), and one that is enabled. */
 const char *source(void);
+pfring *not_enabled(void);
 pfring *opened(u_int caplen, u_int flags);
 pfring *opened_opts(const struct pfring_open_options *opts);
 

@@ -3,7 +3,10 @@
  * device.c - the contract's cases on the interface itself: down, up, gone,
  * promiscuous, and sending through it.
  */
+#include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <sys/syscall.h>
 
 #include "contract.h"
 
@@ -32,7 +35,7 @@ static void *remove_device(void *arg)
 void opening_a_device_that_is_down_fails(void)
 {
 	set_up(false);
-	CHECK(!pfring_open(source(), 0, 0), "it opens");
+	CHECK(!not_enabled(), "it opens");
 	CHECK(errno == ENETDOWN, "errno is %d (%s)", errno, strerror(errno));
 	set_up(true);
 	pfring_close(opened(0, 0));
@@ -49,6 +52,113 @@ void capture_goes_on_after_down_and_up(void)
 	set_up(true);
 	feed(100, 100);
 	expect(ring, 100, 100, NULL);
+	pfring_close(ring);
+}
+
+static void set_mtu(int mtu)
+{
+	struct ifreq ifr = {.ifr_mtu = mtu};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memcpy(ifr.ifr_name, CAPTURE, sizeof(CAPTURE));
+	CHECK(ioctl(fd, SIOCSIFMTU, &ifr) == 0, "the MTU cannot be %d", mtu);
+	close(fd);
+}
+
+/* Opened for frames of 300 bytes, and then there are longer ones. */
+static pfring *outgrown(u_int64_t buffer_bytes)
+{
+	const struct pfring_open_options opts = {.sz = sizeof(opts), .buffer_bytes = buffer_bytes};
+	pfring *ring;
+
+	set_mtu(300);
+	ring = opened_opts(&opts);
+	set_mtu(1500);
+	return ring;
+}
+
+void frames_longer_than_the_mtu_was_come_whole(void)
+{
+	struct pfring_stats64 st = {.sz = sizeof(st)};
+	pfring *ring = outgrown(64u << 20);
+
+	feed(0, 1000);
+	expect(ring, 0, 1000, NULL);
+	CHECK(pfring_set_bpf_filter(ring, "udp") == 0, "the filter is refused");
+	feed(1000, 1000);
+	expect(ring, 1000, 500, is_udp);
+	expect_nothing(ring);
+	CHECK(pfring_stats64(ring, &st) == 0 && st.recv == 1500 && !st.drop, "recv %lu drop %lu",
+	      (u_int64_t)st.recv, (u_int64_t)st.drop);
+	pfring_close(ring);
+}
+
+/* Takes a capability out of the effective set, or puts it back. */
+static void may(u_int capability, bool yes)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	CHECK(syscall(SYS_capget, &head, data) == 0, "no capabilities");
+	if (yes)
+		data[0].effective |= 1u << capability;
+	else
+		data[0].effective &= ~(1u << capability);
+	CHECK(syscall(SYS_capset, &head, data) == 0, "they cannot be changed");
+}
+
+void a_raw_socket_is_all_that_longer_frames_need(void)
+{
+	pfring *ring;
+
+	set_mtu(300);
+	may(CAP_NET_ADMIN, false);
+	ring = opened(0, 0);
+	may(CAP_NET_ADMIN, true);
+	set_mtu(1500);
+	feed(0, 500);
+	expect(ring, 0, 500, NULL);
+	expect_nothing(ring);
+	pfring_close(ring);
+}
+
+void longer_frames_are_cut_where_the_filter_says(void)
+{
+	static const struct sock_filter keep_1000[] = {BPF_STMT(BPF_RET | BPF_K, 1000)};
+	pfring *ring = outgrown(64u << 20);
+	struct pfring_pkthdr h;
+	u_char *data;
+
+	CHECK(pfring_set_bpf_program(ring, keep_1000, 1) == 0, "the program is refused");
+	feed(0, 500);
+	for (u_int i = 0; i < 500; i++) {
+		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "frame %u did not come", i);
+		is_frame(data, h.caplen, h.len, i, is_tagged(i) ? 1004 : 1000);
+	}
+	pfring_close(ring);
+}
+
+void longer_frames_that_find_no_room_are_dropped_whole(void)
+{
+	struct pfring_stats64 st = {.sz = sizeof(st)};
+	pfring *ring = outgrown(256 * 1024);
+	struct pfring_packet pkt;
+	u_int n = 10000, got = 0;
+	int last = -1;
+
+	feed(0, n);
+	CHECK(pfring_stats64(ring, &st) == 0 && st.drop, "nothing was dropped");
+	while (pfring_recv_batch(ring, &pkt, 1, QUIET) == 1) {
+		int number = frame_number(pkt.data, pkt.caplen);
+
+		CHECK(number > last, "frame %d after %d", number, last);
+		is_frame(pkt.data, pkt.caplen, pkt.len, (u_int)number, 0);
+		last = number;
+		got++;
+	}
+	CHECK(pfring_stats64(ring, &st) == 0, "no statistics");
+	CHECK(got && st.recv == got && st.recv + st.drop == n, "%u came, recv %lu, drop %lu", got,
+	      (u_int64_t)st.recv, (u_int64_t)st.drop);
 	pfring_close(ring);
 }
 

@@ -205,9 +205,23 @@ const char *source(void)
 	return name;
 }
 
+static pfring *open_as_asked(const struct pfring_open_options *opts)
+{
+	struct pfring_open_options o = *opts;
+
+	o.immediate = immediate;
+	return pfring_open_opts(source(), &o);
+}
+
+pfring *not_enabled(void)
+{
+	return open_as_asked(
+		&(struct pfring_open_options){.sz = sizeof(struct pfring_open_options)});
+}
+
 pfring *opened_opts(const struct pfring_open_options *opts)
 {
-	pfring *ring = pfring_open_opts(source(), opts);
+	pfring *ring = open_as_asked(opts);
 
 	CHECK(ring, "%s does not open", source());
 	CHECK(pfring_enable_ring(ring) == 0, "the ring cannot be enabled");

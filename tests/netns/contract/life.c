@@ -47,7 +47,7 @@ void a_disabled_ring_takes_nothing(void)
 {
 	struct pfring_pkthdr h;
 	u_char *data;
-	pfring *ring = pfring_open(source(), 0, 0);
+	pfring *ring = not_enabled();
 
 	CHECK(ring, "%s does not open", source());
 	feed(0, 100);
@@ -212,7 +212,7 @@ void a_ring_that_only_sent_can_receive_again(void)
 {
 	struct pfring_pkthdr h;
 	u_char *data;
-	pfring *ring = pfring_open(source(), 0, 0);
+	pfring *ring = not_enabled();
 
 	CHECK(ring, "%s does not open", source());
 	CHECK(pfring_set_socket_mode(ring, send_only_mode) == 0, "send-only is refused");

@@ -10,6 +10,7 @@
 #include "contract.h"
 
 const char *backend;
+bool immediate;
 char *tx_namespace, *folder; /* for feed.c */
 
 static const struct {
@@ -49,7 +50,8 @@ int main(int argc, char **argv)
 				"       contract --list BACKEND\n");
 		return 2;
 	}
-	backend = argv[2];
+	backend = strtok(argv[2], ",");
+	immediate = strtok(NULL, ",") != NULL;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (!(cases[i].where & (is_live() ? LIVE : FILES)))
 			continue;
