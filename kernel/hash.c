@@ -4,32 +4,29 @@
  *
  * The hash is the same for both directions of a flow: each end is hashed alone
  * and the two are mixed in an order that does not depend on who sent. Keyed
- * with a secret of this boot, so that nobody outside can aim at one member.
+ * with a secret of this load, so that nobody outside can aim at one member.
  */
 #include <linux/jhash.h>
-#include <linux/net.h>
-#include <linux/once.h>
 
 #include "pfr.h"
 
-static u32 secret __read_mostly;
+u32 pfr_seed __read_mostly; /* the secret, drawn when the module is loaded */
 
 static u32 mix(u32 a, u32 b, u32 c)
 {
 	if (a > b)
 		swap(a, b);
-	return jhash_3words(a, b, c, secret);
+	return jhash_3words(a, b, c, pfr_seed);
 }
 
 static u32 end_hash(const struct in6_addr *addr, __be16 port)
 {
-	return jhash(addr, sizeof(*addr), secret ^ (__force u16)port);
+	return jhash(addr, sizeof(*addr), pfr_seed ^ (__force u16)port);
 }
 
 /* One end's address alone, for the type that delivers to the members of both. */
 u32 pfr_hash_host(const struct pfr_tuple *t, bool dst)
 {
-	net_get_random_once(&secret, sizeof(secret));
 	return end_hash(dst ? &t->dst : &t->src, 0);
 }
 
@@ -71,7 +68,7 @@ static u32 hash_link(const struct pfr_parsed *p, u32 type)
 		return 0;
 	if (type_fields(type, 0) & WITH_VLAN)
 		rest |= p->vlan_id << 16;
-	return mix(jhash(p->smac, ETH_ALEN, secret), jhash(p->dmac, ETH_ALEN, secret), rest);
+	return mix(jhash(p->smac, ETH_ALEN, pfr_seed), jhash(p->dmac, ETH_ALEN, pfr_seed), rest);
 }
 
 u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags)
@@ -80,7 +77,6 @@ u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags)
 	struct pfr_tuple t;
 	u32 fields, rest = 0;
 
-	net_get_random_once(&secret, sizeof(secret));
 	if (p->has_inner && pfr_hash_wants_inner(type))
 		of = &p->inner;
 	if (!of->version)

@@ -7,6 +7,7 @@
 #define pr_fmt(fmt) "pf_ring: " fmt
 
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -79,6 +80,7 @@ static int __init pfr_init(void)
 		pr_err("transparent_mode is 0..2, min_num_slots 1..%d\n", 1 << 20);
 		return -EINVAL;
 	}
+	get_random_bytes(&pfr_seed, sizeof(pfr_seed));
 	pfr_reflect_init();
 	pfr_wq = alloc_workqueue("pf_ring", WQ_UNBOUND, 0);
 	if (!pfr_wq)

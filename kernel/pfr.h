@@ -129,6 +129,7 @@ struct pfr_ring {
 	struct pfr_cluster *cluster;		  /* RTNL */
 	struct list_head cluster_node;		  /* in cluster->rings */
 	struct list_head reflectors;		  /* RTNL */
+	atomic_t reflected_later;		  /* packets that wait for reflect.c's worker */
 	struct pfr_rules *own_rules;		  /* mutex; there from the first rule on */
 	atomic_t plugin_rules[MAX_PLUGIN_ID + 1]; /* by plugin: its rules */
 	u32 consumer;
@@ -511,6 +512,7 @@ static inline const struct pfr_parsed *pfr_frame_parse(struct pfr_frame *f, bool
 	}
 	return &f->parsed;
 }
+extern u32 pfr_seed;
 u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags);
 u32 pfr_hash_host(const struct pfr_tuple *t, bool dst);
 bool pfr_hash_wants_inner(u32 type);

@@ -16,7 +16,7 @@
 
 #include "pfr.h"
 
-#define LATER_MAX 1024 /* packets that wait for the worker, and as many that it is at */
+#define LATER_MAX 1024 /* packets of one ring that wait for the worker */
 
 static u32 cookie __read_mostly; /* marks what was reflected, as tx.c marks what was sent */
 
@@ -131,6 +131,7 @@ static void transmit_later(struct work_struct *work)
 		memset(skb->cb, 0, sizeof(skb->cb));
 		local_bh_disable();
 		transmit(ring, skb);
+		atomic_dec(&ring->reflected_later);
 		local_bh_enable();
 		dev_put(dev);
 		cond_resched();
@@ -152,7 +153,7 @@ void pfr_reflect(struct pfr_ring *ring, struct pfr_reflector *r, const struct pf
 		transmit(ring, copy);
 		return;
 	}
-	if (!copy || skb_queue_len_lockless(&later) >= LATER_MAX) {
+	if (!copy || !atomic_add_unless(&ring->reflected_later, 1, LATER_MAX)) {
 		this_cpu_inc(ring->counters->reflect_errors);
 		kfree_skb(copy);
 		return;
