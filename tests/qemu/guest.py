@@ -51,7 +51,8 @@ CHECKS = (
 # A kernel with every checker is slow: it and its tests get so much more time.
 PATIENCE = 5 if os.environ.get("PFRING_QEMU_KERNEL") else 1
 if PATIENCE > 1:
-    CHECKS += " rcupdate.rcu_cpu_stall_timeout=300"
+    # Nor need it run the firmware's programs for interrupts, minutes of such a boot.
+    CHECKS += " rcupdate.rcu_cpu_stall_timeout=300 acpi=noirq tsc=reliable"
 # Grace periods take most of a device's life here; the quick set has them short.
 QUICK = "rcupdate.rcu_expedited=1"
 

@@ -265,6 +265,12 @@ def ip(*words: str) -> str:
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
 
 
+def _arriving() -> bool:
+    """Whether a CPU's queue of received packets is not empty (net/core/net-procfs.c)."""
+    lines = Path("/proc/net/softnet_stat").read_text(encoding="ascii").splitlines()
+    return any(int(line.split()[11], 16) for line in lines)
+
+
 class Sender:
     """An AF_PACKET socket: frames that did not come from the module under test."""
 
@@ -272,10 +278,20 @@ class Sender:
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.sock.bind((device, 0))
 
-    def send(self, *frames: bytes) -> None:
-        """Send them in order."""
+    def post(self, *frames: bytes) -> None:
+        """Send them in order, not waiting for them to arrive."""
         for frame in frames:
             self.sock.send(frame)
+
+    def send(self, *frames: bytes) -> None:
+        """Send them in order; they have arrived on return.
+
+        Mostly they do within the system call, but a busy machine leaves them to ksoftirqd.
+        """
+        self.post(*frames)
+        end = time.monotonic() + 20
+        while _arriving() and time.monotonic() < end:
+            time.sleep(0.001)
 
     def close(self) -> None:
         """Close the socket."""

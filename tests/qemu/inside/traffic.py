@@ -19,7 +19,7 @@ def traffic(stop: threading.Event, *devices: str) -> threading.Thread:
         while not stop.is_set():
             for sender in senders:
                 with suppress(OSError):  # the device may be gone
-                    sender.send(*(numbered(number + i, 60 + i * 40) for i in range(8)))
+                    sender.post(*(numbered(number + i, 60 + i * 40) for i in range(8)))
             number += 8
 
     thread = threading.Thread(target=run, daemon=True)
