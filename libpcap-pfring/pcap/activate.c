@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netpacket/packet.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <pcap/dlt.h>
 #include <stdarg.h>
@@ -24,6 +26,7 @@
 /* TPACKET_V2 maps whole blocks: one, of the longest frame. */
 #define SHADOW_IMMEDIATE (128 * 1024)
 #define DESCRIPTORS 14 /* of a ring and its opening, at most */
+#define SPARE_DESCRIPTORS 2
 #define DEFAULT_BUFFER (2 * 1024 * 1024)
 /*
  * Milliseconds that packets gather at most, whatever the time-out: what a program that is stopped
@@ -74,12 +77,14 @@ static pfring *open_ring(struct pfro_handle *h)
 	const char *no = pfro_device_refused(h);
 	char name[sizeof(h->device) + 32];
 	pfring *ring;
-	int index = 0, real = (int)if_nametoindex(h->interface);
+	int index = 0, real = (int)if_nametoindex(h->interface), err;
 
 	if (!real && strcmp(h->interface, "any")) {
 		/* libpcap's own kind of device, or none at all. */
-		snprintf(h->why, sizeof(h->why), "no network interface");
-		errno = ENODEV;
+		err = errno == ENXIO ? ENODEV : errno;
+		snprintf(h->why, sizeof(h->why), "%s",
+			 err == ENODEV ? "no network interface" : strerror(err));
+		errno = err;
 		return NULL;
 	}
 	if (no) {
@@ -122,6 +127,15 @@ static int prepare(struct pfro_handle *h, pfring *ring)
 	return rc;
 }
 
+/*
+ * Whether the real library must not capture instead: the path was named. One
+ * that is named for all is for those devices that rings of ours can be made of.
+ */
+static bool demanded(const struct pfro_handle *h, int err)
+{
+	return h->named || (pfro_env("PFRING_BACKEND") && err != EOPNOTSUPP);
+}
+
 /* A ring that packets can flow through, or NULL with errno and the reason. */
 static pfring *make_ring(struct pfro_handle *h)
 {
@@ -133,6 +147,32 @@ static pfring *make_ring(struct pfro_handle *h)
 	pfring_close(ring);
 	errno = -rc;
 	return NULL;
+}
+
+/*
+ * The same before anything is known to be well. What the real handle needs, and
+ * the ring's program while it is loaded, is kept free: a real handle whose
+ * activation has failed cannot be activated again.
+ */
+static pfring *make_ring_first(struct pfro_handle *h)
+{
+	int spare[SPARE_DESCRIPTORS], n = 0, err = 0;
+	pfring *ring = NULL;
+
+	for (; n < SPARE_DESCRIPTORS && !err; n += !err) {
+		spare[n] = eventfd(0, EFD_CLOEXEC);
+		err = spare[n] < 0 ? errno : 0;
+	}
+	if (err) {
+		snprintf(h->why, sizeof(h->why), "no descriptors are left for a ring");
+	} else {
+		ring = make_ring(h);
+		err = errno;
+	}
+	while (n)
+		close(spare[--n]);
+	errno = err;
+	return ring;
 }
 
 /*
@@ -157,9 +197,9 @@ static int refuse(struct pfro_handle *h, pcap_t *p, int err)
 
 /*
  * Nothing that is known beforehand speaks against a ring of ours. What fails
- * all the same (no memory, the very last descriptor) makes activation fail: the
- * real handle, a shadow by then, cannot be activated again. Cheap, and without
- * a packet socket, which takes a grace period to close.
+ * all the same (memory) is found when the real handle is a shadow already, which
+ * cannot be activated again: see unshadow(). Cheap, and without a packet
+ * socket, which takes a grace period to close.
  */
 static bool promising(const struct pfro_handle *h)
 {
@@ -217,7 +257,10 @@ static void start_ring(void *arg)
 	}
 }
 
-/* The real handle, activated so that it costs nothing. */
+/*
+ * The real handle, activated so that it costs nothing. Its answer; what became
+ * of the ring is in *start.
+ */
 static int activate_shadow(struct pfro_handle *h, pcap_t *p, struct start *start)
 {
 	struct pfro_beside beside = {.run = start_ring, .arg = start};
@@ -233,19 +276,60 @@ static int activate_shadow(struct pfro_handle *h, pcap_t *p, struct start *start
 		h->shadow_rc = rc;
 	}
 	pfro_beside_end(&beside);
-	if (rc >= 0 && start->err) {
-		pfro_error(p, "%s", h->why);
-		rc = start->err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+	if (rc >= 0 && !start->err && REAL(pcap_datalink)(p) != DLT_EN10MB) {
+		start->err = EOPNOTSUPP;
+		snprintf(h->why, sizeof(h->why), "libpcap gives %.64s another link type",
+			 h->interface);
 	}
-	if (rc >= 0 && REAL(pcap_datalink)(p) != DLT_EN10MB)
-		rc = pfro_error(p, "libpcap gives %s another link type; set PCAP_NO_PF_RING",
-				h->interface);
 	if (rc < 0 && !h->shadow) {
 		/* The program may change its mind and activate again. */
 		REAL(pcap_set_buffer_size)(p, h->buffer_size ? h->buffer_size : DEFAULT_BUFFER);
 		REAL(pcap_set_protocol_linux)(p, 0);
 	}
 	return rc;
+}
+
+/*
+ * There is no ring for it, so the shadow gets the packets itself: its socket is
+ * bound to all protocols. Its buffer stays as small as it was made.
+ */
+static int unshadow(struct pfro_handle *h, pcap_t *p)
+{
+	struct sockaddr_ll all = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)if_nametoindex(h->interface),
+	};
+
+	h->shadow = false;
+	if (bind(REAL(pcap_fileno)(p), (struct sockaddr *)&all, sizeof(all)) < 0)
+		return pfro_error(p, "%s; and libpcap's socket cannot be bound anew: %s", h->why,
+				  strerror(errno));
+	if (h->shadow_rc)
+		return h->shadow_rc;
+	pfro_error(p, "%s: libpcap captures, with the smallest of buffers", h->why);
+	return PCAP_WARNING;
+}
+
+/* A ring of ours under the real handle; where there can be none, the real handle alone. */
+static int activate_ours(struct pfro_handle *h, pcap_t *p, struct start *start)
+{
+	int rc = activate_shadow(h, p, start);
+
+	if (rc >= 0 && !start->err) {
+		h->nano = pcap_get_tstamp_precision(p) == PCAP_TSTAMP_PRECISION_NANO;
+		h->shadow_fd = REAL(pcap_fileno)(p);
+		h->ring = start->ring;
+		pfro_nonblock_update(h);
+		return rc;
+	}
+	pfring_close(start->ring);
+	if (rc < 0)
+		return rc;
+	if (!demanded(h, start->err))
+		return unshadow(h, p);
+	pfro_error(p, "%s", h->why);
+	return start->err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
 }
 
 PFRO_EXPORT int pcap_activate(pcap_t *p)
@@ -263,25 +347,13 @@ PFRO_EXPORT int pcap_activate(pcap_t *p)
 		pfro_env_read(h);
 		ours = promising(h);
 		if (!ours) {
-			start.ring = make_ring(h);
+			start.ring = make_ring_first(h);
 			ours = start.ring;
 		}
-		if (!ours && (h->named || (pfro_env("PFRING_BACKEND") && errno != EOPNOTSUPP)))
+		if (!ours && demanded(h, errno))
 			return refuse(h, p, errno);
 	}
-	if (ours) {
-		rc = activate_shadow(h, p, &start);
-		if (rc < 0) {
-			pfring_close(start.ring);
-			return rc;
-		}
-		h->nano = pcap_get_tstamp_precision(p) == PCAP_TSTAMP_PRECISION_NANO;
-		h->shadow_fd = REAL(pcap_fileno)(p);
-		h->ring = start.ring;
-		pfro_nonblock_update(h);
-	} else {
-		rc = REAL(pcap_activate)(p);
-	}
+	rc = ours ? activate_ours(h, p, &start) : REAL(pcap_activate)(p);
 	if (rc >= 0)
 		pfro_tell(h);
 	return rc;
