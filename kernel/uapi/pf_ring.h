@@ -47,7 +47,10 @@
 #define FAKE_PACKET             (-2)
 #define RING_ANY_CHANNEL        ((__u64)-1)
 #define UNKNOWN_NUM_RX_CHANNELS 1
+#define RING_ANY_VLAN           ((__u16)0xFFFF)
+#define RING_NO_VLAN            ((__u16)0)
 #define DEFAULT_POLL_WATERMARK  128
+#define DEFAULT_MIN_PKT_QUEUED  DEFAULT_POLL_WATERMARK
 #define DEFAULT_POLL_DURATION   500 /* ms */
 #define DEFAULT_NUM_SLOTS       4096
 #define REFLECTOR_NAME_LEN      16 /* IFNAMSIZ; the guide's 8 cannot hold every device name */

@@ -241,7 +241,10 @@ int pfring_set_channel_mask(pfring *ring, u_int64_t channel_mask);
  * all queues. -EOPNOTSUPP over the module: use pfring_set_cluster() there.
  */
 int pfring_enable_rss_rehash(pfring *ring);
-/* Only received packets whose outermost tag has this id; 0: only those without a tag. */
+/*
+ * Only received packets whose outermost tag has this id; RING_NO_VLAN: only those
+ * without a tag. RING_ANY_VLAN: all packets again.
+ */
 int pfring_set_vlan_id(pfring *ring, u_int16_t vlan_id);
 
 /* Calls for adapters and modules that only PF_RING's makers have: -EOPNOTSUPP. */

@@ -161,12 +161,12 @@ int pfring_set_vlan_id(pfring *ring, u_int16_t vlan_id)
 	struct pfri_ring *r = pfri_of(ring);
 	int rc;
 
-	if (vlan_id > 4095)
+	if (vlan_id > 4095 && vlan_id != RING_ANY_VLAN)
 		return pfri_fail(-EINVAL, "%u is no VLAN; they are 1 to 4095, 0: none", vlan_id);
 	rc = pfri_enter_rx(r);
 	if (rc)
 		return rc;
-	r->choice.vlan = vlan_id;
+	r->choice.vlan = vlan_id == RING_ANY_VLAN ? -1 : vlan_id;
 	changed(r);
 	return pfri_leave_rx(r, 0);
 }

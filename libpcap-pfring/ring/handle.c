@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "filter.h"
@@ -146,6 +147,21 @@ static int try_backend(struct pfri_ring *r, const struct pfri_ops *ops)
 }
 
 /*
+ * PF_RING's own "pcap:" reads capture files, too. An interface of that name goes
+ * first; no device of libpcap's has a slash in its name.
+ */
+static bool names_capture_file(const char *device)
+{
+	int saved = errno;
+	struct stat st;
+	bool file = strchr(device, '/') || (!if_nametoindex(device) && !stat(device, &st) &&
+					    (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)));
+
+	errno = saved;
+	return file;
+}
+
+/*
  * A named backend or none; otherwise down the ladder. Each step down is told
  * in r->why. A name that is no interface may still be a device of libpcap's
  * (usbmon0, nflog ...).
@@ -161,6 +177,8 @@ static int choose(struct pfri_ring *r)
 			return pfri_fail(-EPROTONOSUPPORT, "this build has no backend \"%s:\"",
 					 r->name.backend);
 		snprintf(r->why, sizeof(r->why), "named by the caller");
+		if (ops == &pfri_pcap_ops && names_capture_file(r->name.device))
+			ops = &pfri_file_ops;
 		return try_backend(r, ops);
 	}
 	r->why[0] = 0;

@@ -455,9 +455,18 @@ int pfring_poll(pfring *ring, u_int wait_duration)
 		if (rc)
 			break;
 		rc = pfri_held(r) ? 1 : r->ops->poll(r, left);
-		if (rc != -EINTR)
+		/*
+		 * What this library refuses lies in the ring like all others: a packet is
+		 * there when one passed. late_filter: the program tests for itself.
+		 */
+		if (rc == 1 && r->soft && !r->opt.late_filter) {
+			rc = pfri_fill(r, 0);
+			if (rc == -ENODATA)
+				rc = 1; /* an end is worth a receive call, too */
+		}
+		if (rc != -EINTR && (rc || !left || pfri_now_ms() >= end))
 			break;
-		if (!was_knock(r)) {
+		if (rc == -EINTR && !was_knock(r)) {
 			/* A breakloop that ended this wait shall not end the next call too. */
 			rc = check_state(r);
 			rc = rc ? rc : -EINTR;

@@ -94,7 +94,7 @@ static void test_a_vlan_or_none_is_chosen(void **state)
 	static const struct {
 		u_int16_t vlan;
 		u_int came;
-	} cases[] = {{0, 0x5}, {5, 0x2}, {6, 0x8}, {7, 0}};
+	} cases[] = {{RING_NO_VLAN, 0x5}, {5, 0x2}, {6, 0x8}, {7, 0}, {RING_ANY_VLAN, 0xf}};
 	u_int caplen[FRAMES];
 
 	(void)state;
@@ -122,6 +122,69 @@ static void test_what_was_fetched_is_chosen_from_as_well(void **state)
 	assert_int_equal(pfring_set_vlan_id(ring, 6), 0);
 	assert_int_equal(read_all(ring, caplen), 0x8);
 	pfring_close(ring);
+}
+
+static void test_every_vlan_may_be_chosen_again(void **state)
+{
+	pfring *ring = opened();
+	u_int caplen[FRAMES];
+
+	(void)state;
+	assert_int_equal(pfring_set_vlan_id(ring, 7), 0);
+	assert_int_equal(pfring_set_vlan_id(ring, RING_ANY_VLAN), 0);
+	assert_int_equal(read_all(ring, caplen), 0xf);
+	pfring_close(ring);
+}
+
+/* As PF_RING's own "pcap:" does. */
+static void test_pcap_and_a_path_is_a_capture_file(void **state)
+{
+	char as_pcap[80];
+	u_int caplen[FRAMES];
+	pfring *ring;
+
+	(void)state;
+	snprintf(as_pcap, sizeof(as_pcap), "pcap:%s", path);
+	ring = pfring_open(as_pcap, 1500, 0);
+	assert_non_null(ring);
+	assert_string_equal(pfring_get_backend(ring, NULL), "file");
+	assert_int_equal(pfring_enable_ring(ring), 0);
+	assert_int_equal(read_all(ring, caplen), 0xf);
+	pfring_close(ring);
+	/* Without a slash it is one if there is such a file, here, and no such interface. */
+	assert_int_equal(chdir("/tmp"), 0);
+	snprintf(as_pcap, sizeof(as_pcap), "pcap:%s", path + strlen("/tmp/"));
+	ring = pfring_open(as_pcap, 1500, 0);
+	assert_non_null(ring);
+	pfring_close(ring);
+	assert_null(pfring_open("pcap:/tmp/pfring-no-such-file", 1500, 0));
+	assert_int_equal(errno, ENOENT);
+}
+
+/* One switch for all of them, as programs have it: none equals another. */
+static void test_every_error_has_a_number_of_its_own(void **state)
+{
+	static const int errors[] = {
+		PF_RING_ERROR_GENERIC,
+		PF_RING_ERROR_INVALID_ARGUMENT,
+		PF_RING_ERROR_NO_PKT_AVAILABLE,
+		PF_RING_ERROR_NO_TX_SLOT_AVAILABLE,
+		PF_RING_ERROR_WRONG_CONFIGURATION,
+		PF_RING_ERROR_END_OF_DEMO_MODE,
+		PF_RING_ERROR_NOT_SUPPORTED,
+		PF_RING_ERROR_INVALID_LIB_VERSION,
+		PF_RING_ERROR_UNKNOWN_ADAPTER,
+		PF_RING_ERROR_NOT_ENOUGH_MEMORY,
+		PF_RING_ERROR_INVALID_STATUS,
+		PF_RING_ERROR_RING_NOT_ENABLED,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		assert_true(errors[i] < 0);
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(errors[i], errors[k]);
+	}
 }
 
 static void test_a_payload_is_searched(void **state)
@@ -355,6 +418,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_vlan_or_none_is_chosen),
 		cmocka_unit_test(test_what_was_fetched_is_chosen_from_as_well),
+		cmocka_unit_test(test_every_vlan_may_be_chosen_again),
+		cmocka_unit_test(test_pcap_and_a_path_is_a_capture_file),
+		cmocka_unit_test(test_every_error_has_a_number_of_its_own),
 		cmocka_unit_test(test_a_payload_is_searched),
 		cmocka_unit_test(test_packets_are_sliced_behind_a_layer),
 		cmocka_unit_test(test_a_chunk_holds_all_that_is_there),

@@ -45,6 +45,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(a_waiting_read_ends_with_the_packet, LIVE)                                               \
 	X(one_packet_is_not_held_back, LIVE)                                                       \
 	X(poll_tells_whether_packets_are_there, LIVE)                                              \
+	X(poll_tells_nothing_of_refused_packets, LIVE)                                             \
 	X(the_descriptor_becomes_readable, LIVE)                                                   \
 	X(the_descriptor_is_quiet_when_all_is_read, LIVE)                                          \
 	X(breakloop_ends_a_wait_of_another_thread, LIVE)                                           \

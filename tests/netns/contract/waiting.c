@@ -129,6 +129,21 @@ void poll_tells_whether_packets_are_there(void)
 	pfring_close(ring_);
 }
 
+/* Wherever they are refused: in the kernel, or by the library from what lies in the ring. */
+void poll_tells_nothing_of_refused_packets(void)
+{
+	ring_ = opened(0, 0);
+	CHECK(pfring_toggle_filtering_policy(ring_, 0) == 0, "no policy");
+	feed(0, 5);
+	CHECK(pfring_poll(ring_, 100) == 0, "a packet that the policy refuses");
+	CHECK(pfring_toggle_filtering_policy(ring_, 1) == 0, "no policy");
+	feed(5, 1);
+	CHECK(pfring_poll(ring_, PATIENCE) == 1, "poll missed the packet");
+	expect(ring_, 5, 1, NULL);
+	expect_nothing(ring_);
+	pfring_close(ring_);
+}
+
 void the_descriptor_becomes_readable(void)
 {
 	struct pollfd p = {.events = POLLIN};
