@@ -214,6 +214,10 @@ class PFring
 	{
 		return name_.c_str();
 	}
+	char *get_device_name() noexcept
+	{
+		return name_.data();
+	}
 	int enable_ring() noexcept
 	{
 		return pfring_enable_ring(ring_);

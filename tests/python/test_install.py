@@ -97,8 +97,9 @@ def test_pkg_config_knows_both_names(prefix: Path) -> None:
 def test_the_headers_need_no_feature_macro(standard: str, prefix: Path, tmp_path: Path) -> None:
     plus = standard.startswith("c++")
     source = tmp_path / ("program.cpp" if plus else "program.c")
-    header = "pfring.hpp" if plus else "pfring.h"
-    source.write_text(f"#include <{header}>\n#include <linux/pf_ring_plugins.h>\n{RULE}")
+    # Programs for PF_RING's C++ class include PFring.h, and pfring.h in extern "C".
+    header = '"PFring.h"\nextern "C" {\n#include <pfring.h>\n}' if plus else "<pfring.h>"
+    source.write_text(f"#include {header}\n#include <linux/pf_ring_plugins.h>\n{RULE}")
     strict = [f"-std={standard}", "-Wall", "-Wextra", "-pedantic", "-Werror"]
     run("c++" if plus else "cc", *strict, "-fsyntax-only", *flags(prefix, "--cflags"), source)
 
