@@ -67,6 +67,7 @@ def test_the_examples_that_need_no_device_run(
     ran = 0
     for block in blocks:
         code = compile(block, "python.md", "exec")  # all of them are Python
+        assert "import pfring" in block, "does not run as it stands"
         if '"eth0"' not in block:
             exec(code, {})
             ran += 1
