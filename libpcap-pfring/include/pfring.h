@@ -97,7 +97,6 @@ extern "C" {
 
 #define PF_RING_API_RECV_BURST /* programs test it for pfring_recv_burst() */
 
-/* All differ, and programs may switch on them. No call here ends a demonstration. */
 #define PF_RING_ERROR_GENERIC              (-EIO)
 #define PF_RING_ERROR_INVALID_ARGUMENT     (-EINVAL)
 #define PF_RING_ERROR_NO_PKT_AVAILABLE     (-EAGAIN)
@@ -347,10 +346,7 @@ int pfring_version(pfring *ring, u_int32_t *version);
 int pfring_version_noring(u_int32_t *version);
 int pfring_set_direction(pfring *ring, packet_direction direction);
 int pfring_set_socket_mode(pfring *ring, socket_mode mode);
-/*
- * Waits up to wait_duration ms: 1 packets are there, 0 time is over, negative error.
- * Counts as a receive call where rules, sampling or a filter are the library's work.
- */
+/* Up to wait_duration ms: 1 packets are there, 0 time is over. A receive call with rules. */
 int pfring_poll(pfring *ring, u_int wait_duration);
 int pfring_set_poll_watermark(pfring *ring, u_int16_t watermark);
 int pfring_set_poll_watermark_timeout(pfring *ring, u_int16_t poll_watermark_timeout);
