@@ -66,7 +66,7 @@ PFRO_EXPORT int pcap_set_application_name(pcap_t *p, char *name)
 	return h->ring ? done(p, pfring_set_application_name(h->ring, h->appname)) : 0;
 }
 
-PFRO_EXPORT int pcap_set_cluster(pcap_t *p, u_int cluster_id, cluster_type type)
+PFRO_EXPORT int pcap_set_cluster_type(pcap_t *p, u_int cluster_id, cluster_type type)
 {
 	struct pfro_handle *h = known(p);
 
@@ -77,6 +77,11 @@ PFRO_EXPORT int pcap_set_cluster(pcap_t *p, u_int cluster_id, cluster_type type)
 	h->cluster_id = (int)cluster_id;
 	h->cluster = type;
 	return 0;
+}
+
+PFRO_EXPORT int(pcap_set_cluster)(pcap_t *p, u_int cluster_id)
+{
+	return pcap_set_cluster_type(p, cluster_id, cluster_per_flow);
 }
 
 PFRO_EXPORT int pcap_set_watermark(pcap_t *p, u_int watermark)

@@ -27,11 +27,17 @@
 #pragma weak pcap_get_pfring_id
 #pragma weak pcap_set_application_name
 #pragma weak pcap_set_cluster
+#pragma weak pcap_set_cluster_type
 #pragma weak pcap_set_master
 #pragma weak pcap_set_master_id
 #pragma weak pcap_set_poll_watermark_timeout
 #pragma weak pcap_set_watermark
 #pragma weak pcap_stats64
+
+/* As programs of the field declare them for themselves. */
+int pcap_set_cluster(pcap_t *ring, u_int clusterId);
+int pcap_set_application_name(pcap_t *handle, char *name);
+int pcap_set_watermark(pcap_t *handle, u_int watermark);
 
 static unsigned count, sound, precise;
 
@@ -171,6 +177,8 @@ int main(int argc, char **argv)
 	} else {
 		if (!strcmp(argv[2], "cluster"))
 			printf("cluster %d\n", pcap_set_cluster(p, 9, cluster_round_robin));
+		if (!strcmp(argv[2], "cluster-flow"))
+			printf("cluster %d\n", pcap_set_cluster(p, 9));
 		start(p);
 		read_all(p);
 	}

@@ -100,6 +100,7 @@ def packets(lines: list[str]) -> int:
     ("what", "env"),
     [
         ("cluster", {}),
+        ("cluster-flow", {}),
         ("read", {"PCAP_PF_RING_CLUSTER_ID": "9"}),
         (
             "read",

@@ -38,7 +38,15 @@ int pcap_get_pfring_id(struct pcap *p);
 /* The ring under the handle; it stays the handle's. NULL if there is none. */
 pfring *pcap_get_pfring_handle(struct pcap *p);
 int pcap_set_application_name(struct pcap *p, char *name);
-int pcap_set_cluster(struct pcap *p, u_int cluster_id, cluster_type type);
+/*
+ * PF_RING's has two arguments, per flow, and no header: programs declare it for
+ * themselves, so the macro leaves that form alone. A third argument is the type.
+ */
+int pcap_set_cluster(struct pcap *p, u_int cluster_id);
+int pcap_set_cluster_type(struct pcap *p, u_int cluster_id, cluster_type type);
+#define PFRING_PCAP_FOURTH(a, b, c, name, ...) name
+#define pcap_set_cluster(...)                                                                      \
+	PFRING_PCAP_FOURTH(__VA_ARGS__, pcap_set_cluster_type, pcap_set_cluster, 0)(__VA_ARGS__)
 int pcap_set_watermark(struct pcap *p, u_int watermark);
 int pcap_set_poll_watermark_timeout(struct pcap *p, u_int timeout_ms);
 /* Rings do not follow a master here: these always fail. pcap_set_cluster() shares a device. */
