@@ -438,6 +438,7 @@ struct pfring_open_options {
 	 * comes: the filter in force then counts, however often it changes until then.
 	 */
 	bool late_filter;
+	int to_ms; /* instead of timeout_ms: a libpcap program's time-out, of which 50 ms count */
 };
 
 pfring *pfring_open_opts(const char *device_name, const struct pfring_open_options *opts);

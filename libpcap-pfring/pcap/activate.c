@@ -28,11 +28,6 @@
 #define DESCRIPTORS 14 /* of a ring and its opening, at most */
 #define SPARE_DESCRIPTORS 2
 #define DEFAULT_BUFFER (2 * 1024 * 1024)
-/*
- * Milliseconds that packets gather at most, whatever the time-out: what a program that is stopped
- * has not read yet is lost to it, and twenty wake-ups a second cost next to nothing.
- */
-#define GATHER 50
 
 int pfro_error(pcap_t *p, const char *fmt, ...)
 {
@@ -69,7 +64,7 @@ static pfring *open_ring(struct pfro_handle *h)
 		.sz = sizeof(opt),
 		.caplen = h->snaplen > 0 && h->snaplen <= MAX_CAPLEN ? (u_int32_t)h->snaplen : 0,
 		.flags = (h->promisc ? PF_RING_PROMISC : 0) | pfro_env_flags(),
-		.timeout_ms = h->timeout < GATHER ? max_val(h->timeout, 0) : GATHER,
+		.to_ms = h->timeout,
 		.immediate = h->immediate != 0,
 		.late_filter = true,
 		.buffer_bytes = h->buffer_size > 0 ? (u_int64_t)h->buffer_size : 0,

@@ -18,6 +18,12 @@
 #include "names.h"
 #include "rules.h"
 
+/*
+ * The most of a libpcap program's time-out that packets gather: what it has not read when it is
+ * stopped is lost to it, and twenty wake-ups a second cost next to nothing.
+ */
+#define GATHER_MS 50
+
 static _Atomic u_int32_t next_id = 1;
 
 const struct pfri_ops *const pfri_backends[] = {
@@ -120,6 +126,8 @@ static int take_options(struct pfri_ring *r, const struct pfring_open_options *o
 	if (r->opt.timeout_ms < 0)
 		return pfri_fail(-EINVAL, "a time-out of %d ms makes no sense; use 0 or more",
 				 r->opt.timeout_ms);
+	if (r->opt.to_ms > 0 && !r->opt.timeout_ms)
+		r->opt.timeout_ms = min_val(r->opt.to_ms, GATHER_MS);
 	if ((r->opt.flags & PF_RING_HW_TIMESTAMP) && !r->opt.hw_tstamp)
 		r->opt.hw_tstamp = 1;
 	pfri_trailer_init(r);

@@ -98,7 +98,8 @@ class pcap:  # noqa: N801 - pypcap's name
             promisc=bool(promisc),
             immediate=bool(immediate),
             buffer=buffer_size,
-            latency=timeout_ms / 1000 if timeout_ms and not immediate else None,
+            # As in pfring.pcapy: what a program that is stopped has not read is lost to it.
+            latency=min(timeout_ms, 50) / 1000 if timeout_ms and not immediate else None,
         )
         self._timeout = timeout_ms / 1000 if timeout_ms else None
         # Of a file, what its header says.

@@ -124,7 +124,7 @@ int open_device(const Reader *reader, pfring **ring)
 	options.caplen = (uint32_t)reader->snaplen;
 	options.flags = reader->promisc ? PF_RING_PROMISC : 0;
 	options.buffer_bytes = reader->buffer_bytes > 0 ? (uint64_t)reader->buffer_bytes : 0;
-	options.timeout_ms = reader->timeout_ms > 0 ? reader->timeout_ms : 0;
+	options.to_ms = reader->timeout_ms;
 	options.cooked = true;
 	return open_ring(reader->device, &options, ring);
 }

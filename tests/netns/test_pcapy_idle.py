@@ -22,6 +22,7 @@ from pfring import pcapy
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
+from support.backends import LIVE
 
 READS = {
     "loop": "reader.loop(-1, print)",
@@ -49,6 +50,46 @@ def wait_for(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+HELD_BACK = {
+    "pcapy": """
+from pfring import pcapy
+reader = pcapy.open_live("{device}", 65535, 1, 100_000)
+print("ready", flush=True)
+reader.loop(40, lambda header, data: None)
+print(0)
+""",
+    "pypcap": """
+from pfring import pypcap
+packets = iter(pypcap.pcap("{device}", timeout_ms=100_000))
+print("ready", flush=True)
+for _ in range(40):
+    next(packets)
+print(0)
+""",
+}
+
+
+@pytest.mark.parametrize("backend", LIVE)
+@pytest.mark.parametrize("module", HELD_BACK)
+def test_a_long_time_out_does_not_keep_the_tail_of_a_stream(
+    wire: Wire, trace: Trace, module: str, backend: str
+) -> None:
+    program = HELD_BACK[module].format(device=f"{backend}:cap0")
+    with wire.rx.popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            with Replay(wire, trace.frames[:40]) as replay:
+                replay.send()
+            # Far less than the time-out.
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (out, err, process.returncode) == ("0\n", "", 0)
 
 
 @pytest.mark.parametrize("to_ms", [0, 100])

@@ -44,6 +44,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(the_end_of_a_file_is_told_again_and_again, FILES)                                        \
 	X(a_waiting_read_ends_with_the_packet, LIVE)                                               \
 	X(one_packet_is_not_held_back, LIVE)                                                       \
+	X(a_libpcap_time_out_holds_back_for_a_moment_only, LIVE)                                   \
 	X(poll_tells_whether_packets_are_there, LIVE)                                              \
 	X(poll_tells_nothing_of_refused_packets, LIVE)                                             \
 	X(the_descriptor_becomes_readable, LIVE)                                                   \

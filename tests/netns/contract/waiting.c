@@ -113,6 +113,19 @@ void one_packet_is_not_held_back(void)
 	pfring_close(ring_);
 }
 
+void a_libpcap_time_out_holds_back_for_a_moment_only(void)
+{
+	const struct pfring_open_options opts = {.sz = sizeof(opts), .to_ms = 100000};
+
+	/* Its end would be beyond all patience. */
+	ring_ = opened_opts(&opts);
+	feed(0, 40);
+	expect(ring_, 0, 40, NULL);
+	feed(40, 40);
+	expect(ring_, 40, 40, NULL);
+	pfring_close(ring_);
+}
+
 void poll_tells_whether_packets_are_there(void)
 {
 	u_int number = 0;
