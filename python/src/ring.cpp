@@ -10,6 +10,7 @@
 
 #include <pybind11/stl.h>
 
+#include <cerrno>
 #include <climits>
 #include <cmath>
 #include <vector>
@@ -133,8 +134,19 @@ static void set_policy(Ring &ring, const std::string &name)
 static void set_reflector(Ring &ring, std::optional<std::string> device)
 {
 	char *name = device ? device->data() : nullptr;
-	ring_call(ring, [&](pfring *r) { return pfring_set_reflector_device(r, name); });
+	auto f = [&](pfring *r) { return pfring_set_reflector_device(r, name); };
+	ring.check_open();
+	int ret = ring.handle->exclusive(f);
+	ring_check(ring, ret, ret == -ELOOP || ret == -EINVAL ? "RuleError" : nullptr);
 	ring.reflect_to = std::move(device);
+}
+
+static void leave_cluster(Ring &ring)
+{
+	ring.check_open();
+	int ret = ring.handle->exclusive(&pfring_remove_from_cluster);
+	/* Elsewhere ENOENT is a file that is missing. */
+	ring_check(ring, ret, ret == -ENOENT ? "Error" : nullptr);
 }
 
 static void join_cluster(Ring &ring, unsigned id, const std::string &type)
@@ -388,9 +400,7 @@ void register_ring(py::module_ &m)
 			"Let every packet pass.")
 		.def("cluster", &join_cluster, "id"_a, "type"_a = "flow",
 		     "Share the device's packets with the other rings of this cluster.")
-		.def(
-			"leave_cluster", [](Ring &r) { ring_call(r, &pfring_remove_from_cluster); },
-			"Take all packets again.")
+		.def("leave_cluster", &leave_cluster, "Take all packets again.")
 		.def(
 			"breakloop", [](Ring &r) { r.handle->breakloop(); },
 			"End the wait or iteration under way, or the next one; from any thread.")

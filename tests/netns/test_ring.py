@@ -241,6 +241,20 @@ def test_a_cluster_shares_packets(wire: Wire, trace: Trace) -> None:
         assert got == [300, 300]
 
 
+def test_to_leave_no_cluster_is_no_missing_file(wire: Wire) -> None:
+    with reading(wire) as ring, wire.rx.entered():
+        ring.cluster(7)
+        ring.leave_cluster()
+        with pytest.raises(pfring.Error, match="in no cluster") as said:
+            ring.leave_cluster()
+        assert not isinstance(said.value, FileNotFoundError)
+
+
+def test_reflecting_to_oneself_is_a_rule_error(wire: Wire) -> None:
+    with reading(wire) as ring, pytest.raises(pfring.RuleError, match="own device"):
+        ring.reflect_to = Wire.CAPTURE
+
+
 def test_stats_answer_while_another_thread_waits(wire: Wire, trace: Trace) -> None:
     with reading(wire) as ring:
         waiting = Waiting(lambda: take(ring, 1))
