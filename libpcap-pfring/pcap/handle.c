@@ -25,6 +25,7 @@ static char grave;
 #define TOMBSTONE ((pcap_t *)(void *)&grave)
 
 static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
+_Atomic u_int pfro_handles;
 
 static u_int slot_of(const pcap_t *p)
 {
@@ -36,7 +37,7 @@ static u_int next_slot(u_int i)
 	return (i + 1) & (SLOTS - 1);
 }
 
-struct pfro_handle *pfro_find(pcap_t *p)
+struct pfro_handle *pfro_search(pcap_t *p)
 {
 	u_int i = slot_of(p);
 
@@ -75,6 +76,7 @@ struct pfro_handle *pfro_add(pcap_t *p, const char *device)
 
 		if (!key || key == TOMBSTONE) {
 			table[i].handle = h;
+			atomic_fetch_add(&pfro_handles, 1);
 			atomic_store_explicit(&table[i].key, p, memory_order_release);
 			break;
 		}
@@ -95,8 +97,10 @@ void pfro_remove(struct pfro_handle *h)
 	pthread_mutex_lock(&writers);
 	for (u_int n = 0; n < MAX_PROBE && atomic_load(&table[i].key) != h->pcap; n++)
 		i = next_slot(i);
-	if (atomic_load(&table[i].key) == h->pcap)
+	if (atomic_load(&table[i].key) == h->pcap) {
 		atomic_store(&table[i].key, TOMBSTONE);
+		atomic_fetch_sub(&pfro_handles, 1);
+	}
 	/* Tombstones with nothing behind them hold no search together. */
 	if (!atomic_load(&table[next_slot(i)].key))
 		for (; atomic_load(&table[i].key) == TOMBSTONE; i = (i - 1) & (SLOTS - 1))

@@ -22,6 +22,9 @@
 #include "real.h"
 
 #define PFRO_EXPORT __attribute__((visibility("default")))
+/* Nobody else's can take their place, so they are reached without a table in between. */
+#pragma GCC visibility push(hidden)
+
 #define PFRO_BATCH 256
 
 /* What callbacks are given: libpcap's header, and the nanoseconds behind it. */
@@ -68,10 +71,20 @@ struct pfro_handle {
 };
 
 /* handle.c */
-struct pfro_handle *pfro_find(pcap_t *p); /* NULL: not one of ours */
+extern _Atomic u_int pfro_handles; /* how many there are */
+struct pfro_handle *pfro_search(pcap_t *p);
 /* NULL: no room, and the handle stays the real library's. */
 struct pfro_handle *pfro_add(pcap_t *p, const char *device);
 void pfro_remove(struct pfro_handle *h);
+
+/*
+ * NULL: not one of ours. Most programs that read savefiles have none at all. Who
+ * has p from pcap_create() sees that it was counted before.
+ */
+static inline struct pfro_handle *pfro_find(pcap_t *p)
+{
+	return atomic_load_explicit(&pfro_handles, memory_order_relaxed) ? pfro_search(p) : NULL;
+}
 
 /* The handle if it is active on a ring of ours, else NULL. */
 static inline struct pfro_handle *pfro_live(pcap_t *p)
@@ -122,4 +135,5 @@ void pfro_refilter(struct pfro_handle *h);
 void pfro_hear_of_interface(struct pfro_handle *h);
 void pfro_read_free(struct pfro_handle *h);
 
+#pragma GCC visibility pop
 #endif /* PFRO_OVERLAY_H */

@@ -11,6 +11,7 @@
 
 #include "symbols.h"
 
+#pragma GCC visibility push(hidden)
 /* pfro_real_pcap_create and so on: the functions that we call, with their types. */
 #define PFRO_DECLARE(name) extern __typeof__(name) *pfro_real_##name;
 PFRO_OURS(PFRO_DECLARE)
@@ -22,4 +23,5 @@ PFRO_ASKED(PFRO_DECLARE)
 /* Where it was found. */
 const char *pfro_real_path(void);
 
+#pragma GCC visibility pop
 #endif /* PFRO_REAL_H */
