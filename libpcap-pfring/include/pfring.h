@@ -432,10 +432,9 @@ struct pfring_open_options {
 	const char *filter;     /* pcap-filter(7) expression in force before the first packet */
 	int hw_tstamp;          /* 1 adapter, host-synchronised if it is; 2 adapter's raw */
 	/*
-	 * What a filter in user space has to test (all of it, or what was queued when
-	 * the filter changed) comes from pfring_recv_batch() untested and marked
-	 * PKT_FLAGS_UNTESTED. The program calls pfring_refilter() on each when its turn
-	 * comes: the filter in force then counts, however often it changes until then.
+	 * What a filter in user space has to test (all of it, or what was queued when the filter
+	 * changed) comes from pfring_recv_batch() untested and marked PKT_FLAGS_UNTESTED. The
+	 * program calls pfring_refilter() on each when its turn comes: the filter in force then.
 	 */
 	bool late_filter;
 	int to_ms; /* instead of timeout_ms: a libpcap program's time-out, of which 50 ms count */
