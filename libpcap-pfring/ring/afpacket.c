@@ -17,6 +17,10 @@
 
 #define LOOK_MS 10 /* how soon an interface that is down is known to be up or gone */
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* The interface's own losses, as libpcap counts ps_ifdrop. 0 where sysfs does not tell. */
 static u_int64_t interface_drops(const struct pfri_ring *r)
 {
@@ -176,6 +180,20 @@ static int bind_to(struct pfri_ring *r, struct pfri_afp *a, u_int16_t protocol)
 	return 0;
 }
 
+/*
+ * A ring that leaves its cluster opens a second socket; by then the thread may
+ * have gone to another namespace, whose interface of that name is not the ring's.
+ * Kernels before 5.14 do not tell.
+ */
+static bool same_namespace(int fd, int other)
+{
+	u_int64_t here, there;
+	socklen_t len = sizeof(here);
+
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &here, &len) < 0 ||
+	       getsockopt(other, SOL_SOCKET, SO_NETNS_COOKIE, &there, &len) < 0 || here == there;
+}
+
 int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 {
 	int one = 1, rc;
@@ -191,6 +209,13 @@ int pfri_afp_open(struct pfri_ring *r, struct pfri_afp *a)
 				"(CAP_NET_RAW is needed: use sudo, or setcap cap_net_raw+ep)",
 				r->name.device);
 		return pfri_fail(-errno, "cannot open a packet socket: %s", strerror(errno));
+	}
+	if (r->net_fd >= 0 && !same_namespace(a->fd, r->net_fd)) {
+		close(a->fd);
+		a->fd = -1;
+		return pfri_fail(-EXDEV,
+				 "%s is in another network namespace than this thread; do it there",
+				 r->name.device);
 	}
 	rc = find_interface(r, a);
 	if (!rc && a->cooked) {

@@ -286,8 +286,10 @@ static int packet_remove_from_cluster(struct pfri_ring *r)
 		return 0;
 	}
 	rc = leg_open(r, &fresh);
-	if (rc)
+	if (rc) {
+		r->net_fd = r->select_fd = p->now.afp.fd;
 		return rc;
+	}
 	pfri_afp_set_promisc(r, &fresh.afp, p->now.afp.promisc);
 	/* Muted, and the last packets on their way copied, the ring holds still. */
 	rc = pfri_afp_mute(&p->now.afp);

@@ -250,6 +250,23 @@ def test_to_leave_no_cluster_is_no_missing_file(wire: Wire) -> None:
         assert not isinstance(said.value, FileNotFoundError)
 
 
+@pytest.mark.parametrize("path", ["packet:", "bpf:"])
+def test_a_cluster_is_left_where_the_device_is(path: str, wire: Wire, trace: Trace) -> None:
+    """From another namespace it would take that one's device of the same name instead."""
+    with wire.rx.entered():
+        ring = pfring.open(path + Wire.CAPTURE)
+    with ring, wire.tx.entered():
+        ring.cluster(7)
+        wire.tx.ip(f"link add {Wire.CAPTURE} type veth peer name other0")
+        wire.tx.ip("link set other0 up")
+        wire.tx.ip(f"link set {Wire.CAPTURE} up")
+        with pytest.raises(pfring.Error, match="another network namespace"):
+            ring.leave_cluster()
+        with Replay(wire, trace.frames[:20]) as replay:
+            replay.send()
+        assert take(ring, 20) == list(trace.frames[:20])
+
+
 def test_reflecting_to_oneself_is_a_rule_error(wire: Wire) -> None:
     with reading(wire) as ring, pytest.raises(pfring.RuleError, match="own device"):
         ring.reflect_to = Wire.CAPTURE
