@@ -53,6 +53,8 @@ PATIENCE = 5 if os.environ.get("PFRING_QEMU_KERNEL") else 1
 if PATIENCE > 1:
     # Nor need it run the firmware's programs for interrupts, minutes of such a boot.
     CHECKS += " rcupdate.rcu_cpu_stall_timeout=300 acpi=noirq tsc=reliable"
+    # Watching every allocation takes several times what all other checkers take together.
+    CHECKS += "" if FULL else " kmemleak=off"
 # Grace periods take most of a device's life here; the quick set has them short.
 QUICK = "rcupdate.rcu_expedited=1"
 
