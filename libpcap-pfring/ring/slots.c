@@ -26,6 +26,7 @@
 
 #define OVERHEAD 128 /* header, address, alignment and reserve, rounded up */
 #define LONGEST (65535 + 14 + 8)
+#define MOST_MTU 9216 /* of a wire; what "any" and the loopback mostly carry is shorter */
 #define BLOCK (64u << 10)
 #define HEADROOM 32 /* in front of a frame aside, for a tag or a cooked header */
 #define DEFAULT_BYTES (16u << 20)
@@ -49,7 +50,9 @@ static void pick_sizes(const struct pfri_ring *r, const struct pfri_afp *a, u_in
 		       struct pfri_slots *s, struct tpacket_req *req)
 {
 	u_int page = (u_int)sysconf(_SC_PAGESIZE);
-	u_int frame = !a->mtu || (a->offload && !s->aside) ? LONGEST : a->mtu + 14 + 8;
+	bool usual = a->mtu && a->mtu <= MOST_MTU;
+	bool longest = !s->aside && (a->offload || !usual);
+	u_int frame = longest ? LONGEST : (usual ? a->mtu : ETH_DATA_LEN) + 14 + 8;
 	u_int size = 256;
 
 	frame = min_val(frame, r->opt.caplen) + OVERHEAD;
