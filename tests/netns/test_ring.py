@@ -372,6 +372,20 @@ def test_the_descriptor_is_readable_when_packets_are_there(wire: Wire, trace: Tr
         assert take(ring, 1) == [trace.frames[0]]
 
 
+def test_cooked_packets_are_the_same_in_immediate_mode(wire: Wire, trace: Trace) -> None:
+    with wire.rx.entered():
+        rings = [
+            pfring.open("packet:any", cooked=True, immediate=immediate, buffer=ROOM)
+            for immediate in (False, True)
+        ]
+    with rings[0], rings[1]:
+        with Replay(wire, trace.frames[:1000]) as replay:
+            replay.send()
+        batches, one_by_one = (take(ring, 1000) for ring in rings)
+    assert len(batches) == 1000
+    assert one_by_one == batches
+
+
 def test_a_vanished_device_ends_the_capture_after_its_packets(wire: Wire, trace: Trace) -> None:
     with reading(wire, buffer=ROOM) as ring:
         with Replay(wire, trace.frames[:300]) as replay:
