@@ -169,6 +169,18 @@ def test_a_terminal_is_spared_binary_output(trace_file: Path) -> None:
     assert b"redirect" in done.stderr
 
 
+def test_a_reader_who_has_seen_enough_is_no_failure(trace_file: Path) -> None:
+    for command in (["stats", "-r", str(trace_file)], ["capture", "-r", str(trace_file), "-w", "-"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [*PFRING, *command], stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+        os.close(writer)
+        assert done.returncode == 0
+        assert b"ipe" not in done.stderr
+
+
 def test_help_version_and_library() -> None:
     commands = pfring_("--help").stdout
     for name in ("capture", "devices", "doctor", "run", "libpfring"):

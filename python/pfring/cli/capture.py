@@ -225,6 +225,12 @@ def _capture(ring: pfring.Ring, options: Options, stop: _Stop, totals: _Totals) 
         sink.close()
 
 
+def _seen_enough() -> int:
+    """Whoever read our output has gone: nothing more may be flushed into it. No failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return OK
+
+
 def run(options: Options) -> int:
     """Capture; returns the exit code."""
     stop, totals, failure = _Stop(), _Totals(), ""
@@ -239,8 +245,7 @@ def run(options: Options) -> int:
                 _capture(ring, options, stop, totals)
             except OSError as error:
                 if error.errno == errno.EPIPE:
-                    # Whoever read our output has seen enough; nothing must be flushed into it.
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                    _seen_enough()
                 else:
                     failure = error.strerror or str(error)
             if failure:

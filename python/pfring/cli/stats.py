@@ -13,7 +13,7 @@ import pfring
 from ..shown import time_of
 from ..survey import Survey, plot
 from . import FAILED, OK, table
-from .capture import _say, _Stop
+from .capture import _say, _seen_enough, _Stop
 
 PICTURES = (".png", ".svg", ".pdf")
 _TICK = 0.2
@@ -90,9 +90,12 @@ def run(options: Options) -> int:
                 stop.ring = ring
                 survey = survey_of(ring, stop, options.duration)
                 _show(survey, ring, live, options.top)
+                sys.stdout.flush()
             if options.plot is not None:
                 plot(survey, str(options.source), options.plot)
                 print(f"\nplotted: {options.plot}", file=sys.stderr)
+        except BrokenPipeError:
+            return _seen_enough()
         except (OSError, ValueError, ImportError) as error:
             _say(getattr(error, "strerror", None) or str(error))
             return FAILED

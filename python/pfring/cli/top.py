@@ -13,7 +13,7 @@ import pfring
 from ..records import Lane, Stats
 from ..survey import Survey
 from . import FAILED, OK
-from .capture import _say, _Stop
+from .capture import _say, _seen_enough, _Stop
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -207,7 +207,7 @@ def run(options: Options) -> int:
                 stop.ring = ring
                 _watch(ring, options, stop)
         except BrokenPipeError:
-            return OK  # whoever read our output has seen enough
+            return _seen_enough()
         except (OSError, ValueError, ImportError) as error:
             _say(getattr(error, "strerror", None) or str(error))
             return FAILED
