@@ -170,7 +170,10 @@ def test_a_terminal_is_spared_binary_output(trace_file: Path) -> None:
 
 
 def test_a_reader_who_has_seen_enough_is_no_failure(trace_file: Path) -> None:
-    for command in (["stats", "-r", str(trace_file)], ["capture", "-r", str(trace_file), "-w", "-"]):
+    for command in (
+        ["stats", "-r", str(trace_file)],
+        ["capture", "-r", str(trace_file), "-w", "-"],
+    ):
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run(
