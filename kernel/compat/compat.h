@@ -16,7 +16,7 @@
 #include <linux/skbuff.h>
 
 /* 6.5: skb_gso_segment() has moved there. */
-#if __has_include(<net/gso.h>)
+#ifdef PFR_HAVE_GSO_H
 #include <net/gso.h>
 #endif
 
