@@ -213,16 +213,13 @@ void pfr_flow_change(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_
  */
 int pfr_flows_make(struct pfr_rules *rules)
 {
-	int err;
+	int err = rules->flows_made ? 0 : rhashtable_init(&rules->flows, &flow_params);
 
-	if (rules->flows_made)
-		return 0;
-	err = rhashtable_init(&rules->flows, &flow_params);
 	rules->flows_made = !err;
 	return err;
 }
 
-/* While the table is being resized the walk may see a rule twice, or start anew: no harm. */
+/* A resize may show a rule twice, or start the walk anew: what it paused at may be gone then. */
 void pfr_flow_purge(struct pfr_rules *rules, u32 seconds)
 {
 	u64 now = get_jiffies_64();
@@ -241,7 +238,8 @@ void pfr_flow_purge(struct pfr_rules *rules, u32 seconds)
 		if (need_resched()) {
 			rhashtable_walk_stop(&iter);
 			cond_resched();
-			rhashtable_walk_start(&iter);
+			if (rhashtable_walk_start_check(&iter))
+				iter.p = NULL;
 		}
 	}
 	rhashtable_walk_stop(&iter);
