@@ -19,17 +19,15 @@
 #include <sys/mman.h>
 
 #include "afpacket_frame.h"
+#include "afpacket_ring.h"
 #include "filter.h"
 #include "handle.h"
 #include "slots.h"
-#include "tpacket.h"
 
-#define OVERHEAD 128 /* header, address, alignment and reserve, rounded up */
-#define LONGEST (65535 + 14 + 8)
+#define OVERHEAD 128  /* header, address, alignment and reserve, rounded up */
 #define MOST_MTU 9216 /* of a wire; what "any" and the loopback mostly carry is shorter */
 #define BLOCK (64u << 10)
 #define HEADROOM 32 /* in front of a frame aside, for a tag or a cooked header */
-#define DEFAULT_BYTES (16u << 20)
 #define MOST_BYTES (1u << 30)
 
 /* Whether the socket's queue may hold the long ones: as many bytes as the ring. */
@@ -52,7 +50,7 @@ static void pick_sizes(const struct pfri_ring *r, const struct pfri_afp *a, u_in
 	u_int page = (u_int)sysconf(_SC_PAGESIZE);
 	bool usual = a->mtu && a->mtu <= MOST_MTU;
 	bool longest = !s->aside && (a->offload || !usual);
-	u_int frame = longest ? LONGEST : (usual ? a->mtu : ETH_DATA_LEN) + 14 + 8;
+	u_int frame = longest ? PFRI_LONGEST_FRAME : (usual ? a->mtu : ETH_DATA_LEN) + 14 + 8;
 	u_int size = 256;
 
 	frame = min_val(frame, r->opt.caplen) + OVERHEAD;
@@ -62,21 +60,18 @@ static void pick_sizes(const struct pfri_ring *r, const struct pfri_afp *a, u_in
 		size = (frame + page - 1) & ~(page - 1);
 	s->slot_size = req->tp_frame_size = size;
 	req->tp_block_size = max_val(size, BLOCK);
-	req->tp_block_nr = max_val((u_int)(want / req->tp_block_size), 4u);
+	req->tp_block_nr = (u_int)(want / req->tp_block_size);
 }
 
 int pfri_slots_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_slots *s)
 {
-	int version = TPACKET_V2, reserve = a->cooked ? PFRI_COOKED_RESERVE : 0;
-	u_int64_t want = r->opt.buffer_bytes ? r->opt.buffer_bytes : DEFAULT_BYTES;
-	struct tpacket_req req = {0};
+	u_int64_t want = r->opt.buffer_bytes ? r->opt.buffer_bytes : PFRI_RING_BYTES;
+	union tpacket_req_u req = {0};
+	int rc = pfri_afp_ring_version(a, TPACKET_V2);
 
+	if (rc)
+		return rc;
 	want = min_val(want, MOST_BYTES);
-	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
-		return pfri_fail(-errno, "the kernel has no TPACKET_V2: %s", strerror(errno));
-	if (reserve && setsockopt(a->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)) < 0)
-		return pfri_fail(-errno, "cannot reserve room for cooked headers: %s",
-				 strerror(errno));
 	if (reserve_queue(a, want)) {
 		s->aside = mmap(NULL, HEADROOM + MAX_CAPLEN, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -85,26 +80,11 @@ int pfri_slots_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_slots *
 			return pfri_fail(-ENOMEM, "no memory to copy packets to");
 		}
 	}
-	pick_sizes(r, a, want, s, &req);
-	for (;;) {
-		req.tp_frame_nr = req.tp_block_size / req.tp_frame_size * req.tp_block_nr;
-		if (setsockopt(a->fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) == 0)
-			break;
-		/* Memory is short or fragmented: a smaller ring is better than none. */
-		if (errno != ENOMEM || req.tp_block_nr <= 4)
-			return pfri_fail(-errno, "cannot make a ring of %u slots of %u bytes: %s",
-					 req.tp_frame_nr, req.tp_frame_size, strerror(errno));
-		req.tp_block_nr -= (req.tp_block_nr + 7) / 8;
-	}
-	s->slots = req.tp_frame_nr;
-	s->bytes = (size_t)req.tp_block_size * req.tp_block_nr;
-	s->map = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
-	if (s->map == MAP_FAILED) {
-		s->map = NULL;
-		return pfri_fail(-errno, "cannot map a ring of %zu bytes: %s", s->bytes,
-				 strerror(errno));
-	}
-	return 0;
+	pick_sizes(r, a, want, s, &req.req);
+	rc = pfri_afp_ring_make(a, &req, &s->map);
+	s->slots = req.req.tp_frame_nr;
+	s->bytes = (size_t)req.req.tp_block_size * req.req.tp_block_nr;
+	return rc;
 }
 
 void pfri_slots_close(struct pfri_slots *s)
@@ -159,7 +139,7 @@ int pfri_slots_freeze(struct pfri_slots *s)
 		memcpy(copy + at, s->map + at, s->slot_size);
 		((struct tpacket2_hdr *)(void *)(copy + at))->tp_status &= ~(u_int)TP_STATUS_COPY;
 	}
-	return pfri_ring_replace(s->map, copy, s->bytes);
+	return pfri_afp_ring_replace(s->map, copy, s->bytes);
 }
 
 void pfri_slots_refilter(struct pfri_ring *r, struct pfri_slots *s)

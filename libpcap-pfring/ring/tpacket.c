@@ -20,19 +20,14 @@
 #include <sys/mman.h>
 
 #include "afpacket_frame.h"
+#include "afpacket_ring.h"
 #include "tpacket.h"
 
 #define FRAME_OVERHEAD 256 /* header, address, alignment and reserve, rounded up generously */
-#define MAX_GSO_FRAME (65535 + 14 + 8)
 #define SMALL_BLOCK (16u << 10)
 #define LARGE_BLOCK (1u << 20) /* a wake-up for each: it costs as much as a hundred packets */
-/*
- * A short retire time spends blocks that hardly hold anything: of 72 KiB each,
- * these last for half a second in which nobody reads a trickle.
- */
-#define DEFAULT_BYTES (16u << 20)
-#define MOST_BYTES (2u << 30) /* the kernel counts a ring's bytes in 32 bits */
-#define DEFAULT_RETIRE 2      /* ms; a packet waits at most twice that */
+#define MOST_BYTES (2u << 30)  /* the kernel counts a ring's bytes in 32 bits */
+#define DEFAULT_RETIRE 2       /* ms; a packet waits at most twice that */
 
 /*
  * A block must hold the longest frame. Beyond that, small blocks waste less
@@ -41,7 +36,7 @@
 static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a, bool batched,
 			     u_int64_t want)
 {
-	u_int frame = a->offload || !a->mtu ? MAX_GSO_FRAME : a->mtu + 14 + 8;
+	u_int frame = a->offload || !a->mtu ? PFRI_LONGEST_FRAME : a->mtu + 14 + 8;
 	u_int page = (u_int)sysconf(_SC_PAGESIZE), least = SMALL_BLOCK;
 	u_int size;
 
@@ -57,48 +52,23 @@ static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a
 
 int pfri_tp3_open(struct pfri_ring *r, struct pfri_afp *a, struct pfri_tp3 *t)
 {
-	int version = TPACKET_V3, reserve = a->cooked ? PFRI_COOKED_RESERVE : 0;
-	struct tpacket_req3 req = {0};
-	u_int64_t want = r->opt.buffer_bytes;
-	bool batched;
+	union tpacket_req_u req = {0};
+	u_int64_t want = r->opt.buffer_bytes ? r->opt.buffer_bytes : PFRI_RING_BYTES;
+	int rc;
 
 	t->retire_ms = r->opt.timeout_ms > 0 ? (u_int)r->opt.timeout_ms : DEFAULT_RETIRE;
-	batched = t->retire_ms >= PFRI_TP3_BATCHED_MS;
-	if (!want)
-		want = DEFAULT_BYTES;
-	if (want > MOST_BYTES)
-		want = MOST_BYTES;
-	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
-		return pfri_fail(-errno, "the kernel has no TPACKET_V3: %s", strerror(errno));
-	if (reserve && setsockopt(a->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)) < 0)
-		return pfri_fail(-errno, "cannot reserve room for cooked headers: %s",
-				 strerror(errno));
-	req.tp_block_size = pick_block_size(r, a, batched, want);
-	req.tp_block_nr = (u_int)(want / req.tp_block_size);
-	if (req.tp_block_nr < 4)
-		req.tp_block_nr = 4;
-	req.tp_retire_blk_tov = t->retire_ms;
-	for (;;) {
-		req.tp_frame_size = req.tp_block_size;
-		req.tp_frame_nr = req.tp_block_nr;
-		if (setsockopt(a->fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) == 0)
-			break;
-		/* Memory is short or fragmented: a smaller ring is better than none. */
-		if (errno != ENOMEM || req.tp_block_nr <= 4)
-			return pfri_fail(-errno, "cannot make a ring of %u blocks of %u bytes: %s",
-					 req.tp_block_nr, req.tp_block_size, strerror(errno));
-		req.tp_block_nr -= (req.tp_block_nr + 7) / 8;
-	}
-	t->block_size = req.tp_block_size;
-	t->blocks = req.tp_block_nr;
+	want = min_val(want, MOST_BYTES);
+	rc = pfri_afp_ring_version(a, TPACKET_V3);
+	if (rc)
+		return rc;
+	t->block_size = pick_block_size(r, a, t->retire_ms >= PFRI_TP3_BATCHED_MS, want);
+	req.req3.tp_block_size = req.req3.tp_frame_size = t->block_size;
+	req.req3.tp_block_nr = (u_int)(want / t->block_size);
+	req.req3.tp_retire_blk_tov = t->retire_ms;
+	rc = pfri_afp_ring_make(a, &req, &t->map);
+	t->blocks = req.req3.tp_block_nr;
 	t->bytes = (size_t)t->block_size * t->blocks;
-	t->map = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
-	if (t->map == MAP_FAILED) {
-		t->map = NULL;
-		return pfri_fail(-errno, "cannot map a ring of %zu bytes: %s", t->bytes,
-				 strerror(errno));
-	}
-	return 0;
+	return rc;
 }
 
 void pfri_tp3_close(struct pfri_tp3 *t)
@@ -136,17 +106,6 @@ u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t)
 	return bytes;
 }
 
-int pfri_ring_replace(u_char *map, u_char *copy, size_t bytes)
-{
-	int err;
-
-	if (mremap(copy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, map) != MAP_FAILED)
-		return 0;
-	err = -errno;
-	munmap(copy, bytes);
-	return pfri_fail(err, "cannot keep what is queued: %s", strerror(-err));
-}
-
 int pfri_tp3_freeze(struct pfri_tp3 *t)
 {
 	u_char *copy =
@@ -169,7 +128,7 @@ int pfri_tp3_freeze(struct pfri_tp3 *t)
 		}
 		i = i + 1 == t->blocks ? 0 : i + 1;
 	}
-	return pfri_ring_replace(t->map, copy, t->bytes);
+	return pfri_afp_ring_replace(t->map, copy, t->bytes);
 }
 
 bool pfri_tp3_end(struct pfri_tp3 *t)

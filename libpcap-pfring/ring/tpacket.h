@@ -55,9 +55,6 @@ int pfri_tp3_freeze(struct pfri_tp3 *t);
  */
 bool pfri_tp3_end(struct pfri_tp3 *t);
 
-/* Puts a private copy in a mapped ring's place. 0, or negative: and the copy is gone. */
-int pfri_ring_replace(u_char *map, u_char *copy, size_t bytes);
-
 u_int64_t pfri_tp3_queued(const struct pfri_tp3 *t);
 
 #endif /* PFRI_TPACKET_H */

@@ -68,6 +68,7 @@ class Ring:
         hw_timestamps: bool = False,
         cluster: int | None = None,
         balance: str = "flow",
+        to_ms: int = 0,
     ) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(

@@ -98,8 +98,7 @@ class pcap:  # noqa: N801 - pypcap's name
             promisc=bool(promisc),
             immediate=bool(immediate),
             buffer=buffer_size,
-            # As in pfring.pcapy: what a program that is stopped has not read is lost to it.
-            latency=min(timeout_ms, 50) / 1000 if timeout_ms and not immediate else None,
+            to_ms=int(timeout_ms or 0),
         )
         self._timeout = timeout_ms / 1000 if timeout_ms else None
         # Of a file, what its header says.

@@ -164,7 +164,7 @@ static std::unique_ptr<Ring> open_ring(const std::string &source, const py::obje
 				       bool immediate, uint64_t buffer, const py::object &latency,
 				       const std::string &direction, bool cooked,
 				       bool hw_timestamps, const py::object &cluster,
-				       const std::string &balance)
+				       const std::string &balance, int to_ms)
 {
 	pfring_open_options opt = {};
 	opt.sz = sizeof(opt);
@@ -173,6 +173,7 @@ static std::unique_ptr<Ring> open_ring(const std::string &source, const py::obje
 	opt.buffer_bytes = buffer;
 	opt.immediate = immediate;
 	opt.cooked = cooked;
+	opt.to_ms = to_ms;
 	if (!latency.is_none()) {
 		int64_t ms = timeout_from_python(latency) / 1000000;
 		opt.timeout_ms = ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (int)ms;
@@ -364,7 +365,7 @@ void register_ring(py::module_ &m)
 		     "snaplen"_a = MAX_CAPLEN, "promisc"_a = true, "timeout"_a = py::none(),
 		     "immediate"_a = false, "buffer"_a = 0, "latency"_a = py::none(),
 		     "direction"_a = "inout", "cooked"_a = false, "hw_timestamps"_a = false,
-		     "cluster"_a = py::none(), "balance"_a = "flow")
+		     "cluster"_a = py::none(), "balance"_a = "flow", "to_ms"_a = 0)
 		.def("__enter__", [](py::object self) { return self; })
 		.def("__exit__", [](Ring &r, const py::args &) { r.handle->close(); })
 		.def("__iter__",
