@@ -54,6 +54,17 @@ def _ip(*args: str, stdin: str | None = None) -> None:
         raise LabError(f"`ip {' '.join(args)}` failed: {done.stderr.strip()}{hint}")
 
 
+def _delete(name: str) -> bool:
+    """Delete a namespace; return whether it was this call that did (others may remove it too)."""
+    try:
+        _ip("netns", "del", name)
+    except LabError:
+        if Path("/run/netns", name).exists():
+            raise
+        return False
+    return True
+
+
 def _setns(fd: int) -> None:
     if _libc.setns(fd, _CLONE_NEWNET):
         err = ctypes.get_errno()
@@ -66,10 +77,14 @@ class Namespace:
     def __init__(self, name: str) -> None:
         self.name = name
         _ip("netns", "add", name)
-        # New interfaces come up without IPv6: no neighbour discovery, no listener reports.
-        self._write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
-        self._write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1")
-        self.ip("link set lo up")
+        try:
+            # New interfaces come up without IPv6: no neighbour discovery, no listener reports.
+            self._write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
+            self._write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1")
+            self.ip("link set lo up")
+        except BaseException:
+            _delete(name)
+            raise
 
     @property
     def path(self) -> Path:
@@ -78,7 +93,7 @@ class Namespace:
     def remove(self) -> None:
         """Delete the namespace, and with it the interfaces that live in it."""
         if self.path.exists():
-            _ip("netns", "del", self.name)
+            _delete(self.name)
 
     def ip(self, *commands: str) -> None:
         """Run `ip` commands (without the word ip) in this namespace, in one batch."""
@@ -145,11 +160,9 @@ class Wire:
 
     def __init__(self, name: str | None = None, *, queues: int = 1) -> None:
         name = name or f"pfr{os.getpid()}-{next(_numbers)}"
-        self._made: list[Namespace] = []
+        self._made = contextlib.ExitStack()
         try:
-            for end in ("tx", "rx"):
-                self._made.append(Namespace(f"{name}-{end}"))
-            self.tx, self.rx = self._made
+            self.tx, self.rx = (self._namespace(f"{name}-{end}") for end in ("tx", "rx"))
             many = f" numtxqueues {queues} numrxqueues {queues}" if queues > 1 else ""
             self.tx.ip(
                 f"link add {self.SENDER}{many} arp off type veth peer name {self.CAPTURE}{many} "
@@ -161,10 +174,14 @@ class Wire:
             self.remove()
             raise
 
+    def _namespace(self, name: str) -> Namespace:
+        made = Namespace(name)
+        self._made.callback(made.remove)
+        return made
+
     def remove(self) -> None:
         """Delete both namespaces and everything in them."""
-        while self._made:
-            self._made.pop().remove()
+        self._made.close()
 
     def __enter__(self) -> Wire:
         return self
@@ -174,11 +191,13 @@ class Wire:
 
 
 def remove_stale() -> list[str]:
-    """Remove namespaces of wires whose process died without doing so; return their names."""
+    """Remove namespaces of wires whose process died without doing so; return their names.
+
+    Several processes may do so at once: each name is returned by one of them.
+    """
     stale = []
     for path in Path("/run/netns").glob("pfr*-*-[rt]x"):
         pid = path.name.removeprefix("pfr").partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            _ip("netns", "del", path.name)
+        if pid.isdigit() and not Path("/proc", pid).exists() and _delete(path.name):
             stale.append(path.name)
     return stale
