@@ -10,7 +10,9 @@
  * gets none: its seccomp filter may kill who starts a thread.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "overlay.h"
 
@@ -20,8 +22,27 @@ static void *run(void *arg)
 {
 	struct pfro_beside *b = arg;
 
+	b->tid = (pid_t)syscall(SYS_gettid);
 	b->run(b->arg);
 	return NULL;
+}
+
+/*
+ * The kernel lets the joining thread go before it has the other one off its list. A
+ * program that is to have one thread (unshare(CLONE_NEWUSER) asks for that) must have
+ * one. Not a busy loop, for the caller may have a real-time priority.
+ */
+static void until_off_the_list(pid_t tid)
+{
+	const struct timespec moment = {.tv_nsec = 20000};
+	int saved = errno;
+
+	for (int i = 0; i < 5000 && !syscall(SYS_tgkill, getpid(), tid, 0); i++)
+		if (i < 50)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
+	errno = saved;
 }
 
 void pfro_beside_begin(struct pfro_beside *b)
@@ -44,8 +65,10 @@ void pfro_beside_begin(struct pfro_beside *b)
 void pfro_beside_end(struct pfro_beside *b)
 {
 	/* Where no thread can be had or none may be started, one comes after the other. */
-	if (b->started)
-		pthread_join(b->thread, NULL);
-	else
+	if (!b->started) {
 		b->run(b->arg);
+		return;
+	}
+	pthread_join(b->thread, NULL);
+	until_off_the_list(b->tid);
 }

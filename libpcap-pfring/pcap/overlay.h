@@ -60,6 +60,7 @@ struct pfro_handle {
 	char device[256];    /* as the program named it, */
 	char interface[256]; /* and the interface in that */
 	bool named;	     /* device names one of our paths */
+	bool refused;	     /* the path that was demanded cannot be had; pcap_geterr() says why */
 	int snaplen, promisc, timeout, immediate, buffer_size, rfmon, tstamp_type, protocol;
 	pcap_direction_t direction;
 
@@ -122,6 +123,7 @@ struct pfro_beside {
 	void (*run)(void *arg);
 	void *arg;
 	pthread_t thread;
+	pid_t tid;
 	bool started;
 };
 void pfro_beside_begin(struct pfro_beside *b);
@@ -132,7 +134,7 @@ int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2,
 
 /* read.c: the filter or the direction has changed behind what is held. */
 void pfro_refilter(struct pfro_handle *h);
-void pfro_hear_of_interface(struct pfro_handle *h);
+int pfro_hear_of_interface(struct pfro_handle *h);
 void pfro_read_free(struct pfro_handle *h);
 
 #pragma GCC visibility pop

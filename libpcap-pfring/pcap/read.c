@@ -57,25 +57,28 @@ static void ignore(u_char *user, const struct pcap_pkthdr *hdr, const u_char *da
  * A non-blocking read that found nothing is where libpcap looks for the
  * interface going down or away, and asks event loops to come back soon. The
  * shadow's socket hears of both, so the real library does its part by itself;
- * the ring says when it is empty for good.
+ * the ring says when it is empty for good. -EBADF: somebody has closed it.
  */
-void pfro_hear_of_interface(struct pfro_handle *h)
+int pfro_hear_of_interface(struct pfro_handle *h)
 {
 	struct pollfd shadow = {.fd = h->shadow_fd};
 	socklen_t len = sizeof(int);
 	int err;
 
 	if (!h->down && poll(&shadow, 1, 0) <= 0)
-		return;
+		return 0;
+	if (shadow.revents & POLLNVAL)
+		return -EBADF;
 	if (!h->nonblock) {
 		/* A blocking reader is told by the ring; here the news must only not pile up. */
 		getsockopt(h->shadow_fd, SOL_SOCKET, SO_ERROR, &err, &len);
-		return;
+		return 0;
 	}
 	/* Takes the error off the ring's own descriptor: select() must not see it for ever. */
 	pfring_poll(h->ring, 0);
 	REAL(pcap_dispatch)(h->pcap, 1, ignore, NULL);
 	h->down = REAL(pcap_get_required_select_timeout)(h->pcap) != NULL;
+	return 0;
 }
 
 /*
@@ -85,6 +88,7 @@ void pfro_hear_of_interface(struct pfro_handle *h)
 static int refill(struct pfro_handle *h, pcap_t *p)
 {
 	int wait = h->nonblock || h->spin ? 0 : h->read_timeout && h->timeout > 0 ? h->timeout : -1;
+	u_int turns = 0;
 	int n;
 
 	h->at = h->count = 0;
@@ -97,16 +101,22 @@ static int refill(struct pfro_handle *h, pcap_t *p)
 		if (n > 0)
 			return 1;
 		if (n == 0 && h->nonblock) {
-			pfro_hear_of_interface(h);
-			return 0;
+			n = pfro_hear_of_interface(h);
+			if (!n)
+				return 0;
 		}
 		if (n == 0 && !h->spin)
 			return 0;
+		/* Who never waits hears of the interface's end here. */
+		if (n == 0 && !(++turns % 1024))
+			n = min_val(pfring_poll(h->ring, 0), 0);
 		/* A signal, or a breakloop that is seen above. */
 		if (n == 0 || n == -EINTR)
 			continue;
 		if (n == -ENODEV)
 			return pfro_error(p, "The interface disappeared");
+		if (n == -EBADF)
+			return pfro_error(p, "Invalid polling request on packet socket");
 		return pfro_error(p, "%s", pfring_last_error());
 	}
 }

@@ -362,9 +362,12 @@ int pfri_afp_poll(struct pfri_ring *r, struct pfri_afp *a, int fd, int timeout_m
 	if (n < 0)
 		return errno == EINTR ? -EINTR
 				      : pfri_fail(-errno, "poll failed: %s", strerror(errno));
+	/* Some programs close all descriptors that they do not know of: that ends no wait. */
+	if ((p[0].revents | p[1].revents | p[2].revents) & POLLNVAL)
+		return pfri_fail(-EBADF, "the ring's descriptors were closed behind its back");
 	if (p[1].revents)
 		return -EINTR;
-	if ((p[0].revents | p[2].revents) & (POLLERR | POLLHUP | POLLNVAL))
+	if ((p[0].revents | p[2].revents) & (POLLERR | POLLHUP))
 		socket_error(r, a);
 	return n > 0;
 }

@@ -371,6 +371,8 @@ static int kernel_poll(struct pfri_ring *r, int timeout_ms)
 	if (n < 0)
 		return errno == EINTR ? -EINTR
 				      : pfri_fail(-errno, "poll failed: %s", strerror(errno));
+	if ((p[0].revents | p[1].revents) & POLLNVAL)
+		return pfri_fail(-EBADF, "the ring's descriptors were closed behind its back");
 	if (p[1].revents)
 		return -EINTR;
 	if (p[0].revents & (POLLERR | POLLHUP))

@@ -198,7 +198,7 @@ static bool take_aside(struct pfri_ring *r, struct pfri_afp *a, struct pfri_slot
 
 	/* An error that waits on the socket is the interface's; it comes first, once. */
 	while ((got = recv(a->fd, s->aside + HEADROOM, MAX_CAPLEN, MSG_DONTWAIT)) < 0) {
-		if (errno == EAGAIN)
+		if (errno == EAGAIN || errno == EBADF)
 			return false;
 		pfri_afp_look(r, a);
 	}

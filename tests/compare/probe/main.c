@@ -76,11 +76,17 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*fn)(void);
 	} parts[] = {
-		{"names", probe_names},		  {"states", probe_states},
-		{"activation", probe_activation}, {"reading", probe_reading},
-		{"breakloop", probe_breakloop},	  {"filters", probe_filters},
-		{"sending", probe_sending},	  {"waiting", probe_waiting},
-		{"files", probe_files},		  {"processes", probe_processes},
+		{"names", probe_names},
+		{"states", probe_states},
+		{"activation", probe_activation},
+		{"reading", probe_reading},
+		{"breakloop", probe_breakloop},
+		{"filters", probe_filters},
+		{"sending", probe_sending},
+		{"waiting", probe_waiting},
+		{"files", probe_files},
+		{"processes", probe_processes},
+		{"behind", probe_behind},
 		{"interface", probe_interface}, /* last: it ends without one */
 	};
 

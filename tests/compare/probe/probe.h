@@ -98,5 +98,6 @@ void probe_waiting(void);
 void probe_interface(void);
 void probe_processes(void);
 void probe_files(void);
+void probe_behind(void);
 
 #endif /* PROBE_H */
