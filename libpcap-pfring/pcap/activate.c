@@ -28,6 +28,7 @@
 #define DESCRIPTORS 14 /* of a ring and its opening, at most */
 #define SPARE_DESCRIPTORS 2
 #define DEFAULT_BUFFER (2 * 1024 * 1024)
+#define GENEROUS 16 /* handles with large rings in one process; more get libpcap's default */
 
 int pfro_error(pcap_t *p, const char *fmt, ...)
 {
@@ -88,6 +89,8 @@ static pfring *open_ring(struct pfro_handle *h)
 		return NULL;
 	}
 	pfro_device_ring_name(h, name, sizeof(name));
+	if (!opt.buffer_bytes && atomic_load(&pfro_handles) > GENEROUS)
+		opt.buffer_bytes = DEFAULT_BUFFER;
 	ring = pfring_open_opts(name, &opt);
 	if (!ring) {
 		snprintf(h->why, sizeof(h->why), "%s", pfring_last_error());
@@ -170,6 +173,13 @@ static pfring *make_ring_first(struct pfro_handle *h)
 	return ring;
 }
 
+static int deny(struct pfro_handle *h, pcap_t *p, int err)
+{
+	h->refused = true;
+	pfro_error(p, "%s", h->why);
+	return err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+}
+
 /*
  * The caller named the path that could not be had: another one would not be
  * what was asked for. What the real library refuses as well it tells itself.
@@ -186,8 +196,7 @@ static int refuse(struct pfro_handle *h, pcap_t *p, int err)
 			return REAL(pcap_activate)(p);
 		close(s);
 	}
-	pfro_error(p, "%s", h->why);
-	return err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+	return deny(h, p, err);
 }
 
 /*
@@ -213,7 +222,7 @@ static bool promising(const struct pfro_handle *h)
 	     ioctl(s, SIOCGIFHWADDR, &type) == 0 &&
 	     (type.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
 	      type.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK);
-	/* A ring takes more descriptors than the real handle. */
+	/* So many must be left, for the real handle has no second try. */
 	while (ok && n < DESCRIPTORS) {
 		fds[n] = fcntl(s, F_DUPFD_CLOEXEC, 0);
 		ok = fds[n] >= 0;
@@ -321,10 +330,7 @@ static int activate_ours(struct pfro_handle *h, pcap_t *p, struct start *start)
 	pfring_close(start->ring);
 	if (rc < 0)
 		return rc;
-	if (!demanded(h, start->err))
-		return unshadow(h, p);
-	pfro_error(p, "%s", h->why);
-	return start->err == EPERM ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+	return demanded(h, start->err) ? deny(h, p, start->err) : unshadow(h, p);
 }
 
 PFRO_EXPORT int pcap_activate(pcap_t *p)
@@ -356,21 +362,28 @@ PFRO_EXPORT int pcap_activate(pcap_t *p)
 
 /*
  * As the real one is made of the same four calls; when activation fails the
- * real one is run for its error text.
+ * real one is run for its error text, unless it was a path of ours that cannot
+ * be had: the real one would open the device all the same.
  */
 PFRO_EXPORT pcap_t *pcap_open_live(const char *device, int snaplen, int promisc, int to_ms,
 				   char *errbuf)
 {
 	pcap_t *p = pcap_create(device, errbuf);
+	struct pfro_handle *h;
+	bool refused;
 
 	if (!p)
 		return NULL;
-	if (pcap_set_snaplen(p, snaplen) < 0 || pcap_set_promisc(p, promisc) < 0 ||
-	    pcap_set_timeout(p, to_ms) < 0 || pcap_activate(p) < 0) {
-		pcap_close(p);
-		return REAL(pcap_open_live)(device, snaplen, promisc, to_ms, errbuf);
-	}
-	return p;
+	if (pcap_set_snaplen(p, snaplen) >= 0 && pcap_set_promisc(p, promisc) >= 0 &&
+	    pcap_set_timeout(p, to_ms) >= 0 && pcap_activate(p) >= 0)
+		return p;
+	h = pfro_find(p);
+	refused = h && h->refused;
+	if (refused)
+		snprintf(errbuf, PCAP_ERRBUF_SIZE, "%.35s: %.*s", h->device, PCAP_ERRBUF_SIZE - 38,
+			 h->why);
+	pcap_close(p);
+	return refused ? NULL : REAL(pcap_open_live)(device, snaplen, promisc, to_ms, errbuf);
 }
 
 static void close_ring(void *arg)

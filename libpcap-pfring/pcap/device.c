@@ -9,6 +9,8 @@
  * pcap_create() and pcap_activate().
  */
 #include <net/if.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "overlay.h"
 
@@ -39,7 +41,7 @@ bool pfro_device_split(const char *name, char *interface, size_t size)
 	len = at ? (int)(at - bare) : (int)strlen(bare);
 	snprintf(interface, size, "%.*s", len, bare);
 	/* Without a path in front, "x@1" is a queue of ours only where x is an interface. */
-	return bare != name || (at && if_nametoindex(interface));
+	return bare != name || (at && at[1] && if_nametoindex(interface));
 }
 
 static bool has_dsa(const char *interface)
@@ -48,6 +50,31 @@ static bool has_dsa(const char *interface)
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/dsa/tagging", interface);
 	return access(path, R_OK) == 0;
+}
+
+/* The caller asked for a path, for this device or for all. */
+static bool asked_for(const struct pfro_handle *h)
+{
+	return h->named || pfro_env("PFRING_BACKEND");
+}
+
+/*
+ * Of the descriptors that the process may have, as the lowest free one shows. A
+ * ring takes up to nine, "packet:" four, the real handle two: a program that opens
+ * handles by the hundred shall not find that none are left.
+ */
+static u_int quarters_in_use(void)
+{
+	struct rlimit limit;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT32_MAX / 4)
+		return 0;
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return 4;
+	close(fd);
+	return (u_int)fd * 4 / (u_int)limit.rlim_cur;
 }
 
 const char *pfro_device_refused(const struct pfro_handle *h)
@@ -68,6 +95,8 @@ const char *pfro_device_refused(const struct pfro_handle *h)
 		return "a protocol was set";
 	if (h->tstamp_type > PCAP_TSTAMP_HOST_HIPREC)
 		return "the adapter's time stamps were asked for";
+	if (!asked_for(h) && quarters_in_use() >= 3)
+		return "few descriptors are left";
 	return NULL;
 }
 
@@ -77,7 +106,7 @@ void pfro_device_ring_name(const struct pfro_handle *h, char *name, size_t size)
 
 	if (!h->named && path)
 		snprintf(name, size, "%s:%s", path, h->device);
-	else if (!h->named && pfro_sandboxed_itself())
+	else if (!h->named && (pfro_sandboxed_itself() || quarters_in_use() >= 2))
 		snprintf(name, size, "packet:%s", h->device);
 	else
 		snprintf(name, size, "%s", h->device);

@@ -115,3 +115,86 @@ def test_a_path_that_was_demanded_is_that_or_none(wire: Wire, backend: str) -> N
     way = Way("LD_LIBRARY_PATH", backend)
     [run] = under(wire, way, "memory", range(1 << 20, (1 << 20) + 1))
     assert (run.code, run.error) == (-1, "no memory for a ring handle")
+
+
+MANY = """
+import ctypes, json, resource, sys, time
+
+pcap = ctypes.CDLL("libpcap.so.0.8")
+pcap.pcap_create.restype = ctypes.c_void_p
+error = ctypes.create_string_buffer(256)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+handles, codes = [], []
+for _ in range(int(sys.argv[1])):
+    p = ctypes.c_void_p(pcap.pcap_create(b"cap0", error))
+    assert p, error.value
+    pcap.pcap_set_timeout(p, 10)
+    pcap.pcap_set_snaplen(p, 200)
+    codes.append(pcap.pcap_activate(p))
+    pcap.pcap_setnonblock(p, 1, error)
+    handles.append(p)
+print(json.dumps(codes), flush=True)
+own = [open("/dev/null") for _ in range(10)]
+
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+def count(user, header, data):
+    global got
+    got += 1
+
+counts = []
+for p in handles:
+    got, end = 0, time.monotonic() + 60
+    while got < int(sys.argv[2]) and time.monotonic() < end:
+        assert pcap.pcap_dispatch(p, -1, count, None) >= 0
+        time.sleep(0.001)
+    counts.append(got)
+print(json.dumps(counts))
+"""
+
+
+def test_fifty_handles_leave_descriptors_to_the_program(wire: Wire) -> None:
+    frames = mixed_trace(FRAMES).frames
+    process = wire.rx.popen(
+        [sys.executable, "-c", MANY, "50", str(len(frames))],
+        env=environment(OURS),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        assert json.loads(process.stdout.readline()) == [0] * 50
+        with Replay(wire, frames) as replay:
+            # At once: libpcap's own ring has few blocks, and each is closed after 10 ms.
+            replay.send(rate=20_000)
+        out, told = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, told
+    assert json.loads(out) == [len(frames)] * 50
+    paths = [path for _, path in took(told)]
+    # The best one, then those that take fewer, then the real library's own two each.
+    assert len(paths) == 50
+    assert paths.index("packet") > 5
+    assert paths[-1] == ""
+
+
+# A program that finds libpcap by itself: inside, the real one does not come upon ours.
+LIVE = """
+import ctypes
+pcap = ctypes.CDLL("libpcap.so.0.8")
+pcap.pcap_open_live.restype = ctypes.c_void_p
+error = ctypes.create_string_buffer(256)
+print(pcap.pcap_open_live(b"cap0", 100, 0, 10, error), error.value.decode())
+"""
+
+
+def test_open_live_keeps_to_the_path_that_was_demanded(wire: Wire) -> None:
+    without = "--bounding-set=-bpf,-sys_admin"
+    command = ["setpriv", without, sys.executable, "-c", LIVE]
+    done = wire.rx.run(command, env=environment(Way("LD_LIBRARY_PATH", "bpf")))
+    assert done.returncode == 0, done.stderr
+    handle, device, why = done.stdout.split(maxsplit=2)
+    assert (handle, device) == ("None", "cap0:")
+    assert "CAP_BPF is needed" in why
+    assert took(done.stderr) == []
