@@ -21,11 +21,8 @@
 #define FRAG_LIFE (5 * HZ)
 
 struct frag {
-	struct in6_addr src, dst;
+	struct pfr_tuple first;
 	unsigned long seen;
-	u32 id;
-	__be16 sport, dport;
-	u8 version, proto;
 };
 
 struct pfr_frags {
@@ -63,34 +60,22 @@ void pfr_frags_learn(struct pfr_frags *frags, const struct pfr_tuple *t)
 	struct frag *f = frag_slot(frags, t);
 
 	spin_lock(&frags->lock);
-	f->src = t->src;
-	f->dst = t->dst;
-	f->version = t->version;
-	f->id = t->frag_id;
-	f->proto = t->proto;
-	f->sport = t->sport;
-	f->dport = t->dport;
+	f->first = *t;
 	f->seen = jiffies;
 	spin_unlock(&frags->lock);
 }
 
 /* Fills in ports and, for IPv6, the protocol of the first fragment's header. */
-bool pfr_frags_find(struct pfr_frags *frags, struct pfr_tuple *t)
+void pfr_frags_find(struct pfr_frags *frags, struct pfr_tuple *t)
 {
 	struct frag *f = frag_slot(frags, t);
-	bool found;
+	const struct pfr_tuple *first = &f->first;
 
 	spin_lock(&frags->lock);
-	found = f->version == t->version && f->id == t->frag_id &&
-		ipv6_addr_equal(&f->src, &t->src) && ipv6_addr_equal(&f->dst, &t->dst) &&
-		(t->version == 6 || f->proto == t->proto) &&
-		time_before(jiffies, f->seen + FRAG_LIFE);
-	if (found) {
-		t->proto = f->proto;
-		t->sport = f->sport;
-		t->dport = f->dport;
-		t->has_ports = true;
-	}
+	if (first->version == t->version && first->frag_id == t->frag_id &&
+	    ipv6_addr_equal(&first->src, &t->src) && ipv6_addr_equal(&first->dst, &t->dst) &&
+	    (t->version == 6 || first->proto == t->proto) &&
+	    time_before(jiffies, f->seen + FRAG_LIFE))
+		*t = *first;
 	spin_unlock(&frags->lock);
-	return found;
 }

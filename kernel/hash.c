@@ -82,7 +82,7 @@ u32 pfr_hash_flow(const struct pfr_parsed *p, u32 type, struct pfr_frags *frags)
 	if (!of->version)
 		return hash_link(p, type);
 	t = *of;
-	if (t.first && t.has_ports)
+	if (t.first)
 		pfr_frags_learn(frags, &t);
 	else if (t.fragment && !t.first)
 		pfr_frags_find(frags, &t);

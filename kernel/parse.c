@@ -75,8 +75,7 @@ static __always_inline void parse_ports(struct cursor *c, struct pfr_tuple *t)
 	}
 }
 
-/* The datagram ends where it says, if that can be true: behind it lies padding. 0: a GSO frame's.
- */
+/* The datagram ends where it says, if that can be true; padding follows. 0: a GSO frame's. */
 static void cut(struct cursor *c, u32 len)
 {
 	if (len && len < c->end - c->off) {

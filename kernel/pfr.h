@@ -521,7 +521,7 @@ bool pfr_hash_wants_inner(u32 type);
 struct pfr_frags *pfr_frags_create(void);
 void pfr_frags_destroy(struct pfr_frags *frags);
 void pfr_frags_learn(struct pfr_frags *frags, const struct pfr_tuple *t);
-bool pfr_frags_find(struct pfr_frags *frags, struct pfr_tuple *t);
+void pfr_frags_find(struct pfr_frags *frags, struct pfr_tuple *t);
 
 /* cluster.c */
 int pfr_cluster_join(struct pfr_ring *ring, const struct pfr_cluster_req *req);

@@ -17,8 +17,6 @@
 
 #include "pfr.h"
 
-#define SLOT_VERSION PF_RING_ABI_VERSION
-
 static __printf(3, 4) void row(struct seq_file *m, const char *name, const char *fmt, ...)
 {
 	struct va_format vaf;
@@ -37,7 +35,7 @@ static int info_show(struct seq_file *m, void *v)
 
 	row(m, "Version", "%s", RING_VERSION);
 	row(m, "Ring slots", "%u", pfr_min_num_slots);
-	row(m, "Slot version", "%d", SLOT_VERSION);
+	row(m, "Slot version", "%d", PF_RING_ABI_VERSION);
 	row(m, "Capture TX", "%s", pfr_enable_tx_capture ? "Yes [RX+TX]" : "No [RX only]");
 	row(m, "IP Defragment", "%s", pfr_enable_ip_defrag ? "Yes" : "No");
 	row(m, "Socket Mode", "%s", pfr_quick_mode ? "Quick" : "Standard");
@@ -87,7 +85,7 @@ static int ring_show(struct seq_file *m, void *v)
 	}
 	mutex_unlock(&ring->mutex);
 	row(m, "Bound Device", "%s", ring->device);
-	row(m, "Slot Version", "%d [%s]", SLOT_VERSION, RING_VERSION);
+	row(m, "Slot Version", "%d [%s]", PF_RING_ABI_VERSION, RING_VERSION);
 	row(m, "Active", "%d", READ_ONCE(ring->active));
 	row(m, "Sampling Rate", "%u", READ_ONCE(ring->sampling));
 	row(m, "Appl. Name", "%s", *appl ? appl : "<unknown>");

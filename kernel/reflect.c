@@ -63,8 +63,7 @@ static struct sk_buff *copy_for(struct net_device *dev, struct sk_buff *skb, boo
 	return copy;
 }
 
-/* A frame that its device cannot take whole, in pieces: the core, which would cut it, loses the
- * mark. */
+/* A frame that its device cannot take whole, in pieces: the core, cutting it, loses the mark. */
 static struct sk_buff *cut(struct sk_buff *skb)
 {
 	netdev_features_t features = netif_skb_features(skb);
