@@ -177,7 +177,7 @@ static int set_promisc(struct pfr_ring *ring, int on)
 {
 	int err;
 
-	if (!ns_capable(sock_net(&ring->sk)->user_ns, CAP_NET_ADMIN))
+	if (on && !ns_capable(sock_net(&ring->sk)->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	rtnl_lock();
 	err = pfr_device_promisc(ring, on);
@@ -202,7 +202,7 @@ static int set_number(struct pfr_ring *ring, int optname, int n)
 {
 	switch (optname) {
 	case PFR_SO_SAMPLING:
-		if (n < 1)
+		if (!n)
 			return -EINVAL;
 		WRITE_ONCE(ring->sampling, n);
 		return 0;

@@ -308,7 +308,7 @@ struct sockaddr_pfr {
 #define PFR_SO_ADD_RULE          102 /* struct pfr_rule_req */
 #define PFR_SO_REMOVE_RULE       103 /* struct pfr_rule_ref */
 #define PFR_SO_POLICY            104 /* packets that no rule decides on: 0 dropped, else accepted */
-#define PFR_SO_SAMPLING          105 /* 1 of so many packets */
+#define PFR_SO_SAMPLING          105 /* __u32: 1 of so many packets */
 #define PFR_SO_ACTIVATE          106 /* no value */
 #define PFR_SO_PURGE_HASH        109 /* removes hash rules that were idle for so many seconds */
 #define PFR_SO_APPL_NAME         110 /* text */
@@ -321,7 +321,7 @@ struct sockaddr_pfr {
 #define PFR_SO_PURGE_RULES       125 /* wildcard rules likewise, but for the locked ones */
 #define PFR_SO_SOCKET_MODE       126 /* socket_mode */
 #define PFR_SO_APPL_STATS        133 /* text for /proc/net/pf_ring/stats */
-#define PFR_SO_PROMISC           140 /* CAP_NET_ADMIN */
+#define PFR_SO_PROMISC           140 /* CAP_NET_ADMIN to set it */
 #define PFR_SO_RING              200 /* struct pfr_ring_req, once in a socket's life */
 #define PFR_SO_TIMESTAMP         201 /* PFR_TS_* */
 #define PFR_SO_SYNC              202 /* no value: returns when every packet that met the old filter,

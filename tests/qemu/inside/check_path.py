@@ -361,6 +361,14 @@ def test_sampling_takes_exactly_one_of_so_many() -> None:
         assert (stats.recv, stats.sampled_out, stats.filtered, stats.drop) == (100, 300, 400, 0)
 
 
+def test_sampling_rate_may_be_any_number() -> None:
+    with pair() as (v0, v1), Ring(v1) as ring:
+        ring.set(SAMPLING, struct.pack("<I", 0xFFFFFFFF))
+        send(v0, *(numbered(i) for i in range(5)))
+        assert [number_of(r.data) for r in ring.read()] == [0]
+        assert ring.stats().sampled_out == 4
+
+
 def test_ring_full_drops_newest_and_counts_each() -> None:
     with pair() as (v0, v1), Ring(v1, size=65536, lanes=1) as ring:
         send(v0, *(numbered(i) for i in range(1000)))
