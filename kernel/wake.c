@@ -20,13 +20,24 @@ static void wake_ripen(struct pfr_ring *ring)
 		WRITE_ONCE(ring->lanes[i].ripe, READ_ONCE(ring->lanes[i].prod));
 }
 
+/* A lane's half is ripe without a watermark; where all is read the next wake-up's count begins. */
 static bool wake_is_ripe(struct pfr_ring *ring)
 {
 	u32 i;
 
-	for (i = 0; i < ring->nlanes; i++)
-		if (READ_ONCE(ring->lanes[i].shared_cons->cons) < READ_ONCE(ring->lanes[i].ripe))
+	for (i = 0; i < ring->nlanes; i++) {
+		struct pfr_lane *lane = &ring->lanes[i];
+		u64 prod = READ_ONCE(lane->prod), cons = READ_ONCE(lane->shared_cons->cons);
+
+		if (prod == cons) {
+			WRITE_ONCE(lane->wake_at, prod + lane->data_size / 2);
+			WRITE_ONCE(lane->woken_accepted, READ_ONCE(lane->shared_prod->accepted));
+		} else if (prod - cons > lane->data_size / 2) {
+			WRITE_ONCE(lane->ripe, prod);
+		}
+		if (cons < READ_ONCE(lane->ripe))
 			return true;
+	}
 	return false;
 }
 
