@@ -58,6 +58,7 @@ static int tx_frame(struct pfr_ring *ring, struct net_device *dev, struct msghdr
 
 	if (!len || len > READ_ONCE(dev->mtu) + dev->hard_header_len + VLAN_HLEN)
 		return -EMSGSIZE;
+	cmpxchg(&ring->sk.sk_err, ENETDOWN, 0); /* is over: what this goes to is up */
 	skb = sock_alloc_send_skb(&ring->sk, hlen + len + dev->needed_tailroom,
 				  msg->msg_flags & MSG_DONTWAIT, &err);
 	if (!skb)
@@ -75,12 +76,14 @@ static int tx_frame(struct pfr_ring *ring, struct net_device *dev, struct msghdr
 	skb->priority = ring->sk.sk_priority;
 	skb->mark = ring->sk.sk_mark;
 	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, dev->hard_header_len);
 	if (dev->type == ARPHRD_ETHER || dev->type == ARPHRD_LOOPBACK)
 		skb->protocol = len >= ETH_HLEN ? eth_hdr(skb)->h_proto : 0;
+	else
+		skb->protocol = dev_parse_header_protocol(skb);
 	err = -EMSGSIZE;
 	if (tx_too_long(dev, skb))
 		goto drop;
-	skb_set_network_header(skb, min_t(size_t, len, dev->hard_header_len));
 	skb_probe_transport_header(skb);
 	tx_mark(ring, skb);
 	err = dev_queue_xmit(skb);

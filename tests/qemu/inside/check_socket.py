@@ -126,7 +126,6 @@ def test_options_of_a_wrong_length_are_refused(length: int) -> None:
     ("option", "value"),
     [
         (SAMPLING, 0),
-        (SAMPLING, -1),
         (DIRECTION, 3),
         (DIRECTION, -1),
         (MODE, 4),
@@ -289,6 +288,44 @@ def test_poll_waits_for_the_watermark() -> None:
         sender.close()
 
 
+def test_watermark_counts_from_what_was_read_without_waiting() -> None:
+    with pair() as (v0, v1), Ring(v1) as ring:
+        sender = Sender(v0)
+        ring.set(WATERMARK, 10)
+        ring.set(WATERMARK_MS, 60000)
+        sender.send(*(numbered(i) for i in range(25)))
+        assert len(ring.read()) == 25
+        seen: list[int] = []
+        thread = threading.Thread(target=lambda: seen.append(ring.wait(20000)))
+        thread.start()
+        time.sleep(0.3)
+        sender.send(*(numbered(i) for i in range(9)))
+        thread.join(0.3)
+        assert seen == []
+        sender.send(numbered(9))
+        thread.join()
+        assert seen == [select.POLLIN]
+        assert len(ring.read()) == 10
+        sender.close()
+
+
+def test_lane_that_is_half_full_needs_no_watermark() -> None:
+    with pair() as (v0, v1), Ring(v1, lanes=1, size=65536) as ring:
+        sender = Sender(v0)
+        ring.set(WATERMARK, 65535)
+        ring.set(WATERMARK_MS, 60000)
+        half = 65536 // 2 // 96
+        sender.send(*(numbered(i) for i in range(half)))
+        assert ring.wait(300) == 0
+        sender.send(*(numbered(i) for i in range(2)))
+        assert ring.wait(20000) == select.POLLIN
+        assert len(ring.lanes[0].read(half)) == half
+        assert ring.wait(0) == select.POLLIN
+        assert len(ring.read()) == 2
+        assert ring.wait(0) == 0
+        sender.close()
+
+
 def test_sleeping_reader_is_woken_at_the_watermark() -> None:
     with pair() as (v0, v1), Ring(v1) as ring:
         sender = Sender(v0)
@@ -357,6 +394,38 @@ def test_device_that_goes_down_is_an_error_and_not_the_end() -> None:
         sender.send(numbered(1))
         assert [r.data for r in ring.collect(1)] == [numbered(1)]
         sender.close()
+
+
+def test_device_that_gets_another_name_stays_bound() -> None:
+    with pair() as (v0, v1), Ring(v1) as ring:
+        ip("link", "set", v1, "down")
+        ip("link", "set", v1, "name", "w1")
+        ip("link", "set", "w1", "up")
+        ip("link", "set", v0, "up")
+        sender = Sender(v0)
+        sender.send(numbered(1))
+        assert [r.data for r in ring.collect(1)] == [numbered(1)]
+        # That the device was down is no reason against sending now, whoever has asked or not.
+        assert ring.send(numbered(2)) == 60
+        assert not ring.wait(0) & select.POLLHUP
+        sender.close()
+
+
+def test_device_that_moves_to_another_namespace_hangs_up() -> None:
+    ip("netns", "add", "other")
+    try:
+        with pair() as (_, v1), Ring(v1) as ring:
+            ring.set(PROMISC, 1)
+            ip("link", "set", v1, "netns", "other")
+            gone = select.POLLERR | select.POLLHUP
+            assert ring.wait(5000) & gone == gone
+            assert ring.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ENODEV
+            assert refused(errno.ENXIO, ring.send, numbered(1))
+            assert refused(errno.ENODEV, ring.get, ADDR, 6)
+            shown = ip("-n", "other", "-d", "link", "show", v1)
+            assert "promiscuity 0 " in shown
+    finally:
+        ip("netns", "del", "other")
 
 
 def test_device_that_is_removed_hangs_up() -> None:
@@ -428,4 +497,12 @@ def test_promiscuity_is_counted_and_given_back() -> None:
             one.set(PROMISC, 0)
             assert flags()
             assert refused(errno.EOPNOTSUPP, every.set, PROMISC, 1)
+            child = os.fork()
+            if not child:
+                os.setuid(65534)
+                given_up = not refused(errno.EPERM, one.set, PROMISC, 1)
+                two.set(PROMISC, 0)  # one's own may be given back
+                os._exit(given_up)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            assert not flags()
         assert not flags()

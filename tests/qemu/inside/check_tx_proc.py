@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
@@ -28,6 +29,7 @@ from pfsock import (
 )
 
 PROC = Path("/proc/net/pf_ring")
+TUNSETIFF, IFF_TUN = 0x400454CA, 0x0001
 
 
 def test_frames_go_out_unchanged_and_are_counted() -> None:
@@ -56,6 +58,24 @@ def test_frames_that_the_device_cannot_send_are_refused(size: int, code: int) ->
     with pair() as (v0, _), Ring(v0) as ring:
         assert refused(code, ring.send, bytes(size))
         assert ring.stats().tx == 0
+
+
+@pytest.mark.parametrize(("proto", "first"), [(0x0800, 0x45), (0x86DD, 0x60)])
+def test_packet_without_an_ethernet_header_says_its_protocol(proto: int, first: int) -> None:
+    packet = bytes([first]) + bytes(59)
+    fd = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN))
+    try:
+        Path("/proc/sys/net/ipv6/conf/tun0/disable_ipv6").write_text("1")
+        ip("link", "set", "tun0", "up")
+        with Ring("tun0") as ring:
+            assert ring.send(packet) == 60
+            got = b""
+            while got[4:] != packet:  # the stack may have a word of its own
+                got = os.read(fd, 200)
+            assert struct.unpack_from("!HH", got) == (0, proto)
+    finally:
+        os.close(fd)
 
 
 def test_tagged_frame_may_be_one_tag_longer() -> None:
