@@ -244,6 +244,7 @@ struct pfri_ring {
 	struct pfri_prog prog;       /* the user's program, as given */
 	struct pfri_prog next;       /* the one being made; the old one while it is tried */
 	struct pcap *pcap;           /* file: and pcap: on libpcap: its handle, to compile on */
+	u_char last[MAX_CAPLEN + 4]; /* a packet whose place in the ring is free again (receive.c) */
 	char priv[24576] __attribute__((aligned(64))); /* the backend's own state */
 };
 

@@ -61,7 +61,6 @@ void pfri_handle_free(struct pfri_ring *r)
 	if (atomic_fetch_or(&r->users, PFRI_FREED) & PFRI_FREED)
 		return;
 	pfri_tx_close(r);
-	pfri_release(r);
 	pfri_rules_free(r);
 	pfri_hw_free(r);
 	if (r->ops)

@@ -204,6 +204,18 @@ static int bind_ring(struct pfri_ring *r, struct kring *k)
 			 strerror(errno));
 }
 
+/*
+ * The module's own, which /proc/net/pf_ring tells of. Where that takes a privilege that the
+ * caller has not, the packet socket's.
+ */
+static int kernel_set_promisc(struct pfri_ring *r, bool on)
+{
+	struct kring *k = state(r);
+	int rc = set(k, PFR_SO_PROMISC, on);
+
+	return pfri_afp_set_promisc(r, &k->afp, on && rc);
+}
+
 static void kernel_close(struct pfri_ring *r)
 {
 	struct kring *k = state(r);
@@ -239,6 +251,8 @@ static int kernel_open(struct pfri_ring *r)
 		rc = apply_options(r, k);
 	if (!rc)
 		rc = bind_ring(r, k);
+	if (!rc && k->afp.promisc)
+		rc = kernel_set_promisc(r, true);
 	if (rc) {
 		kernel_close(r);
 		return rc;
@@ -405,11 +419,6 @@ static int kernel_send(struct pfri_ring *r, const struct iovec *frames, u_int n,
 		return pfri_fail(-errno, "%s: cannot send %zu bytes: %s", r->name.device,
 				 frames[0].iov_len, strerror(errno));
 	return rc;
-}
-
-static int kernel_set_promisc(struct pfri_ring *r, bool on)
-{
-	return pfri_afp_set_promisc(r, &state(r)->afp, on);
 }
 
 static int kernel_set_cluster(struct pfri_ring *r, u_int id, u_int consumer, cluster_type type,

@@ -85,10 +85,14 @@ static bool was_knock(struct pfri_ring *r)
  * out, not before: the filter may change again until then, from a callback too,
  * and what the one in between refused is the next one's. So those that are
  * handed out one by one are taken so. A batch is handed out when it is returned.
+ * pcap: copies, so its descriptor does not tell of packets that wait in r->batch.
  */
 static u_int at_once(const struct pfri_ring *r, const struct pfring_packet *pkt, u_int max)
 {
-	return r->refilter == PFRI_REFILTER_QUEUED && pkt == r->batch ? 1 : max;
+	bool alone =
+		r->refilter == PFRI_REFILTER_QUEUED || (r->select_used && r->ops == &pfri_pcap_ops);
+
+	return alone && pkt == r->batch ? 1 : max;
 }
 
 /*
@@ -205,6 +209,32 @@ static void hand_out(struct pfri_ring *r, const struct pfring_packet *p, u_char 
 	memcpy(*buffer, p->data, hdr->caplen);
 }
 
+/*
+ * The last of a batch, where the program waits for the descriptor: the handle keeps its bytes, so
+ * that the descriptor tells of what comes and no longer of this packet.
+ */
+static void keep_last(struct pfri_ring *r, u_char **buffer, u_int buffer_len)
+{
+	struct pfring_packet *p = &r->batch[r->head - 1];
+
+	memcpy(r->last, p->data, min_val(p->caplen, sizeof(r->last)));
+	p->data = r->last;
+	if (buffer && !buffer_len)
+		*buffer = r->last;
+	r->ops->release(r);
+	/* bpf: has to be told to look again; pcap: would take the next packet out of libpcap. */
+	if (r->ops != &pfri_pcap_ops)
+		r->ops->poll(r, 0);
+}
+
+static inline void hand_out_next(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
+				 struct pfring_pkthdr *hdr)
+{
+	hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
+	if (__builtin_expect(r->select_used, 0) && r->head == r->count)
+		keep_last(r, buffer, buffer_len);
+}
+
 int pfri_fill(struct pfri_ring *r, int timeout_ms)
 {
 	int rc;
@@ -234,7 +264,7 @@ static int recv_slow(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
 	pfri_rx_lock(r, !wait);
 	rc = pfri_fill(r, wait ? -1 : 0);
 	if (rc > 0)
-		hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
+		hand_out_next(r, buffer, buffer_len, hdr);
 	return pfri_leave_rx(r, rc);
 }
 
@@ -262,7 +292,7 @@ int pfring_recv(pfring *ring, u_char **buffer, u_int buffer_len, struct pfring_p
 		return rc == -EBADF ? pfri_leave_short(r, rc) : rc;
 	}
 	__builtin_prefetch(r->batch[(r->head + 2) % PFRI_BATCH].data);
-	hand_out(r, &r->batch[r->head++], buffer, buffer_len, hdr);
+	hand_out_next(r, buffer, buffer_len, hdr);
 	atomic_store_explicit(&r->busy, 0, memory_order_release);
 	atomic_signal_fence(memory_order_seq_cst);
 	closing = atomic_load_explicit(&r->users, memory_order_relaxed) & PFRI_CLOSING;

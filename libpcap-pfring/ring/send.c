@@ -18,6 +18,7 @@
 struct pfri_tx {
 	u_int n;
 	u_int used; /* bytes of data in use */
+	pid_t pid;  /* of the process that queued the first */
 	int ifindex;
 	struct iovec frame[TX_FRAMES];
 	u_char data[TX_BYTES];
@@ -97,6 +98,8 @@ static int enqueue(struct pfri_ring *r, const void *pkt, u_int len, int ifindex)
 			return rc;
 	}
 	tx->ifindex = ifindex;
+	if (!tx->n)
+		tx->pid = getpid();
 	memcpy(tx->data + tx->used, pkt, len);
 	tx->frame[tx->n].iov_base = tx->data + tx->used;
 	tx->frame[tx->n].iov_len = len;
@@ -262,7 +265,9 @@ void pfri_tx_close(struct pfri_ring *r)
 {
 	if (!r->tx)
 		return;
-	flush(r);
+	/* A child that closes its copy of the handle leaves the parent's frames to the parent. */
+	if (r->tx->pid == getpid())
+		flush(r);
 	munmap(r->tx, sizeof(*r->tx));
 	r->tx = NULL;
 }

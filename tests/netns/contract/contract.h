@@ -49,6 +49,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(poll_tells_nothing_of_refused_packets, LIVE)                                             \
 	X(the_descriptor_becomes_readable, LIVE)                                                   \
 	X(the_descriptor_is_quiet_when_all_is_read, LIVE)                                          \
+	X(the_descriptor_is_quiet_when_the_last_packet_was_taken, LIVE)                            \
 	X(breakloop_ends_a_wait_of_another_thread, LIVE)                                           \
 	X(breakloop_in_a_signal_handler_ends_the_loop, LIVE)                                       \
 	X(breakloop_in_a_callback_loses_nothing, ANY)                                              \
@@ -101,6 +102,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(a_packet_goes_back_as_it_came, LIVE)                                                     \
 	X(the_last_packet_goes_back_however_it_was_read, LIVE)                                     \
 	X(frames_wait_for_the_watermark_or_a_flush, LIVE)                                          \
+	X(a_childs_close_does_not_send_the_parents_frames, LIVE)                                   \
 	X(the_rings_of_all_queues_together_miss_nothing, LIVE)                                     \
 	X(a_queue_that_is_not_there_gives_nothing, LIVE)                                           \
 	X(promiscuity_is_counted, LIVE)                                                            \

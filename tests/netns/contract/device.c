@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "contract.h"
 
@@ -382,6 +383,28 @@ static void nothing_arrives(int fd)
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	CHECK(poll(&p, 1, 20) == 0, "a frame arrives too early");
+}
+
+void a_childs_close_does_not_send_the_parents_frames(void)
+{
+	int fd = peer_socket(ETH_P_ALL), status;
+	pfring *ring = opened(0, 0);
+	u_char frame[FRAME_MAX];
+	pid_t pid;
+
+	pfring_send(ring, frame, frame_make(frame, 0), 0);
+	pid = fork();
+	CHECK(pid >= 0, "no fork");
+	if (!pid) {
+		pfring_close(ring);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0, "the child failed: %d", status);
+	nothing_arrives(fd);
+	pfring_close(ring);
+	arrives(fd, frame, frame_make(frame, 0));
+	nothing_arrives(fd);
+	close(fd);
 }
 
 void frames_wait_for_the_watermark_or_a_flush(void)

@@ -189,6 +189,30 @@ void the_descriptor_is_quiet_when_all_is_read(void)
 	pfring_close(ring_);
 }
 
+/* As a program does that reads one packet for each time the descriptor is readable. */
+void the_descriptor_is_quiet_when_the_last_packet_was_taken(void)
+{
+	struct pollfd p = {.events = POLLIN};
+	struct pfring_pkthdr h;
+	u_char store[FRAME_MAX], *data;
+
+	ring_ = opened(0, 0);
+	p.fd = pfring_get_selectable_fd(ring_);
+	for (u_int i = 0; i < 20; i++) {
+		feed(i * 3, 3);
+		for (u_int j = i * 3; j < i * 3 + 3; j++) {
+			data = store;
+			CHECK(poll(&p, 1, PATIENCE) == 1, "not readable for frame %u", j);
+			CHECK(pfring_recv(ring_, &data, i % 2 ? sizeof(store) : 0, &h, 1) == 1,
+			      "frame %u does not come", j);
+			is_frame(data, h.caplen, h.len, j, 0);
+		}
+		CHECK(poll(&p, 1, 0) == 0, "still readable in round %u", i);
+		is_frame(data, h.caplen, h.len, i * 3 + 2, 0);
+	}
+	pfring_close(ring_);
+}
+
 void breakloop_ends_a_wait_of_another_thread(void)
 {
 	struct pfring_packet pkt;

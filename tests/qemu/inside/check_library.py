@@ -18,9 +18,12 @@ CONTRACT = BUILD / "tests/netns/contract/contract"
 QUICK = {
     "packets_come_whole_and_in_order",
     "one_packet_is_not_held_back",
+    "the_descriptor_is_quiet_when_the_last_packet_was_taken",
     "a_new_filter_also_holds_for_queued_packets",
     "a_full_ring_drops_the_newest_and_says_so",
+    "a_childs_close_does_not_disturb_the_parent",
     "sent_frames_arrive",
+    "promiscuity_is_counted",
     "a_removed_device_ends_the_capture",
 }
 
