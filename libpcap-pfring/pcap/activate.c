@@ -396,7 +396,7 @@ PFRO_EXPORT void pcap_close(pcap_t *p)
 	struct pfro_handle *h = pfro_find(p);
 	struct pfro_beside beside = {.run = close_ring};
 
-	if (h && h->depth) {
+	if (h && pfro_in_callback(h)) {
 		/* From a callback: what the reader still has in hands goes when it comes back. */
 		h->closing = true;
 		return;

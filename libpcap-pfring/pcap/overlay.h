@@ -46,7 +46,8 @@ struct pfro_handle {
 	bool nano;
 	bool spin;		/* PCAP_PF_RING_ACTIVE_POLL */
 	bool read_timeout;	/* PCAP_PF_RING_READ_TIMEOUT: to_ms ends a read */
-	u_int depth;		/* callbacks under way */
+	void *frame;		/* on the stack of reader: callbacks are under way in it, */
+	pthread_t reader;	/* unless it was left by a jump, an exception, a cancellation */
 	bool closing;		/* pcap_close() came from one of them */
 	bool down;		/* libpcap wants to be asked again soon whether the interface is */
 	bool shadow;		/* the real handle is active, whatever became of the ring; */
@@ -135,6 +136,8 @@ int pfro_error(pcap_t *p, const char *fmt, ...) __attribute__((format(printf, 2,
 /* read.c: the filter or the direction has changed behind what is held. */
 void pfro_refilter(struct pfro_handle *h);
 int pfro_hear_of_interface(struct pfro_handle *h);
+/* Whether the caller was called from a callback of this handle. */
+bool pfro_in_callback(const struct pfro_handle *h);
 void pfro_read_free(struct pfro_handle *h);
 
 #pragma GCC visibility pop

@@ -152,9 +152,17 @@ static int begin(struct pfro_handle *h, pcap_t *p)
 	return rc > 0 && broken(h) ? PCAP_ERROR_BREAK : rc;
 }
 
+/* Stacks grow downwards: a frame below the caller's is one that is left. */
+__attribute__((noinline)) bool pfro_in_callback(const struct pfro_handle *h)
+{
+	return h->frame && pthread_equal(h->reader, pthread_self()) &&
+	       (uintptr_t)__builtin_frame_address(0) < (uintptr_t)h->frame;
+}
+
 /* Delivers up to max (0 or less: all that is there). A count, or a negative code. */
 static int deliver(struct pfro_handle *h, pcap_t *p, int max, pcap_handler cb, u_char *user)
 {
+	void *outer = pfro_in_callback(h) ? h->frame : NULL;
 	struct pfro_header hdr;
 	bool stop = false;
 	int done = 0, rc;
@@ -163,7 +171,8 @@ again:
 	rc = begin(h, p);
 	if (rc <= 0)
 		return rc;
-	h->depth++;
+	h->frame = __builtin_frame_address(0);
+	h->reader = pthread_self();
 	do {
 		const struct pfring_packet *pkt;
 
@@ -179,7 +188,8 @@ again:
 	} while (h->at == h->count && !h->closing && fetch(h, 0) > 0 && !stop);
 	if (broken(h))
 		done = PCAP_ERROR_BREAK;
-	if (!--h->depth && h->closing) {
+	h->frame = outer;
+	if (!outer && h->closing) {
 		done = PCAP_ERROR_BREAK;
 		pcap_close(p);
 		return done;

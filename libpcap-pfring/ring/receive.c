@@ -253,6 +253,23 @@ int pfri_fill(struct pfri_ring *r, int timeout_ms)
 	return rc ? rc : 1;
 }
 
+/* A thread that is cancelled while it waits is not inside any more: pfring_close() counts on it. */
+static void cancelled(void *ring)
+{
+	pfri_leave_rx(ring, 0);
+}
+
+static int fill_locked(struct pfri_ring *r, bool wait)
+{
+	int rc;
+
+	pfri_rx_lock(r, !wait);
+	pthread_cleanup_push(cancelled, r);
+	rc = pfri_fill(r, wait ? -1 : 0);
+	pthread_cleanup_pop(0);
+	return rc;
+}
+
 /* pfring_recv() when a batch must be fetched, or threads share the handle. */
 static int recv_slow(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
 		     struct pfring_pkthdr *hdr, u_int8_t wait)
@@ -261,8 +278,7 @@ static int recv_slow(struct pfri_ring *r, u_char **buffer, u_int buffer_len,
 
 	if (rc)
 		return rc;
-	pfri_rx_lock(r, !wait);
-	rc = pfri_fill(r, wait ? -1 : 0);
+	rc = fill_locked(r, wait);
 	if (rc > 0)
 		hand_out_next(r, buffer, buffer_len, hdr);
 	return pfri_leave_rx(r, rc);
@@ -310,19 +326,11 @@ int pfring_recv_parsed(pfring *ring, u_char **buffer, u_int buffer_len, struct p
 	return rc;
 }
 
-static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms,
-		     bool restart)
+static int batch_locked(struct pfri_ring *r, struct pfring_packet *packets, u_int max,
+			int timeout_ms, bool restart)
 {
-	struct pfri_ring *r = pfri_of(ring);
-	int rc;
+	int rc = -EAGAIN;
 
-	if (!packets || !max)
-		return pfri_fail(-EINVAL, "pfring_recv_batch: no room for packets was given");
-	rc = pfri_enter(r);
-	if (rc)
-		return rc;
-	rc = -EAGAIN;
-	pfri_rx_lock(r, timeout_ms >= 0);
 	while (rc == -EAGAIN && !pfri_held(r)) {
 		r->head = r->count = 0;
 		r->retest = false;
@@ -345,6 +353,24 @@ static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int
 			rc = (int)n;
 		}
 	}
+	return rc;
+}
+
+static int recv_many(pfring *ring, struct pfring_packet *packets, u_int max, int timeout_ms,
+		     bool restart)
+{
+	struct pfri_ring *r = pfri_of(ring);
+	int rc;
+
+	if (!packets || !max)
+		return pfri_fail(-EINVAL, "pfring_recv_batch: no room for packets was given");
+	rc = pfri_enter(r);
+	if (rc)
+		return rc;
+	pfri_rx_lock(r, timeout_ms >= 0);
+	pthread_cleanup_push(cancelled, r);
+	rc = batch_locked(r, packets, max, timeout_ms, restart);
+	pthread_cleanup_pop(0);
 	return pfri_leave_rx(r, rc);
 }
 
@@ -403,6 +429,22 @@ static int drain(struct pfri_ring *r, pfringProcessPacket looper, const u_char *
 	return 0;
 }
 
+static int loop_locked(struct pfri_ring *r, pfringProcessPacket looper, const u_char *user_bytes,
+		       bool wait)
+{
+	int rc = check_state(r);
+
+	while (rc >= 0) {
+		rc = drain(r, looper, user_bytes);
+		if (rc < 0)
+			break;
+		if (!wait && atomic_load_explicit(&r->knocking, memory_order_relaxed))
+			let_in(r);
+		rc = pfri_fill(r, wait ? -1 : 0);
+	}
+	return rc;
+}
+
 int pfring_loop(pfring *ring, pfringProcessPacket looper, const u_char *user_bytes,
 		u_int8_t wait_for_packet)
 {
@@ -415,15 +457,9 @@ int pfring_loop(pfring *ring, pfringProcessPacket looper, const u_char *user_byt
 	if (rc)
 		return rc;
 	pfri_rx_lock(r, false);
-	rc = check_state(r);
-	while (rc >= 0) {
-		rc = drain(r, looper, user_bytes);
-		if (rc < 0)
-			break;
-		if (!wait_for_packet && atomic_load_explicit(&r->knocking, memory_order_relaxed))
-			let_in(r);
-		rc = pfri_fill(r, wait_for_packet ? -1 : 0);
-	}
+	pthread_cleanup_push(cancelled, r);
+	rc = loop_locked(r, looper, user_bytes, wait_for_packet);
+	pthread_cleanup_pop(0);
 	if (rc == -EINTR || rc == -ENODATA || (rc == -EBADF && (r->users & PFRI_CLOSING)))
 		rc = 0;
 	return pfri_leave_rx(r, rc);
