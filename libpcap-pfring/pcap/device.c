@@ -61,14 +61,16 @@ static bool asked_for(const struct pfro_handle *h)
 /*
  * Of the descriptors that the process may have, as the lowest free one shows. A
  * ring takes up to nine, "packet:" four, the real handle two: a program that opens
- * handles by the hundred shall not find that none are left.
+ * handles by the hundred shall not find that none are left. A program's own sandbox
+ * may kill who asks for the limit.
  */
 static u_int quarters_in_use(void)
 {
 	struct rlimit limit;
 	int fd;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT32_MAX / 4)
+	if (pfro_sandboxed_itself() || getrlimit(RLIMIT_NOFILE, &limit) ||
+	    limit.rlim_cur > INT32_MAX / 4)
 		return 0;
 	fd = eventfd(0, EFD_CLOEXEC);
 	if (fd < 0)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A program that puts itself under a seccomp filter, and opens a handle then.
 
-The filter kills whoever starts a thread or calls bpf(2), as sniffglue's does:
-libpcap does neither. In the probe a program enters its sandbox with an open handle.
+The filter kills whoever starts a thread, calls bpf(2) or asks for a limit, as
+sniffglue's does: libpcap does none of it. In the probe a program enters its
+sandbox with an open handle.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from support.overlay import SYSTEM, Way, environment, took
 PROGRAM = """
 import ctypes, platform, struct
 libc, pcap = ctypes.CDLL(None, use_errno=True), ctypes.CDLL("libpcap.so.0.8")
-clone, clone3, bpf = (56, 435, 321) if platform.machine() == "x86_64" else (220, 435, 280)
+# clone, clone3, bpf, prlimit64, getrlimit
+killed = (56, 435, 321, 302, 97) if platform.machine() == "x86_64" else (220, 435, 280, 261, 163)
 KILL, ALLOW = 0x80000000, 0x7FFF0000
 code = b"".join(
     struct.pack("=HBBI", *instruction)
     for instruction in (
-        (0x20, 0, 0, 0), (0x15, 3, 0, clone), (0x15, 2, 0, clone3), (0x15, 1, 0, bpf),
+        (0x20, 0, 0, 0), *((0x15, len(killed) - i, 0, nr) for i, nr in enumerate(killed)),
         (0x06, 0, 0, ALLOW), (0x06, 0, 0, KILL),
     )
 )
