@@ -50,12 +50,15 @@ class Saver:
         """Save what has come, or comes within so many seconds; return how many packets."""
         return self.ring.save(self._dumper, 10_000, timeout=timeout)
 
-    def finish(self) -> list[tuple[bytes, int]]:
-        """Save the rest and read all of it back; the ring must not have dropped any."""
-        while self.save(0.3):
-            pass
+    def finish(self, patience: float = 30) -> list[tuple[bytes, int]]:
+        """Save the rest and read all of it back; the ring must not have dropped any.
+
+        Nothing may be sent any more: what the ring has received is then all that is to come.
+        """
+        end = time.monotonic() + patience
+        while (stats := self.ring.stats()).delivered < stats.recv and time.monotonic() < end:
+            self.save(0.3)
         self._dumper.close()
-        stats = self.ring.stats()
         assert stats.drop == 0
         assert stats.recv == stats.delivered == self._dumper.written
         return [(r.data, r.length) for r in capfile.read(self._path)]
@@ -95,9 +98,10 @@ def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path:
         replay = stack.enter_context(Replay(wire, trace.frames))
         send_out(wire, trace.frames[:OUTGOING])
         assert send_while_saving(replay, list(ours.values())) == len(trace)
+        with ThreadPoolExecutor() as pool:
+            ended = list(pool.map(Tcpdump.finish, dumps))
         wrong = []
-        for expression, tcpdump in zip(GROUPS[group], dumps, strict=True):
-            counters = tcpdump.finish()
+        for expression, tcpdump, counters in zip(GROUPS[group], dumps, ended, strict=True):
             assert counters.dropped == 0
             expected = [(r.data, r.length) for r in capfile.read(tcpdump.path)]
             assert len(expected) == counters.captured
