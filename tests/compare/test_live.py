@@ -20,7 +20,7 @@ import pytest
 from pfring.lab import capfile
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
-from pfring.lab.tcpdump import Tcpdump
+from pfring.lab.tcpdump import Counters, Tcpdump
 from pfring.lab.trace import Trace
 from support.backends import LIVE
 from support.filters import DIRECTIONS, GROUPS
@@ -79,6 +79,12 @@ def send_while_saving(replay: Replay, savers: Sequence[Saver]) -> int:
         return sending.result().packets
 
 
+def finish_all(dumps: Sequence[Tcpdump]) -> list[Counters]:
+    """Finish them together: the ring of each holds its last packets back for a second."""
+    with ThreadPoolExecutor(len(dumps)) as pool:
+        return list(pool.map(Tcpdump.finish, dumps))
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
@@ -98,10 +104,10 @@ def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path:
         replay = stack.enter_context(Replay(wire, trace.frames))
         send_out(wire, trace.frames[:OUTGOING])
         assert send_while_saving(replay, list(ours.values())) == len(trace)
-        with ThreadPoolExecutor() as pool:
-            ended = list(pool.map(Tcpdump.finish, dumps))
         wrong = []
-        for expression, tcpdump, counters in zip(GROUPS[group], dumps, ended, strict=True):
+        for expression, tcpdump, counters in zip(
+            GROUPS[group], dumps, finish_all(dumps), strict=True
+        ):
             assert counters.dropped == 0
             expected = [(r.data, r.length) for r in capfile.read(tcpdump.path)]
             assert len(expected) == counters.captured
@@ -127,21 +133,25 @@ def _first_difference(ours: list[tuple[bytes, int]], theirs: list[tuple[bytes, i
 def test_same_bytes_as_tcpdump_with_a_snap_length(
     snaplen: int, backend: str, wire: Wire, trace: Trace, tmp_path: Path
 ) -> None:
+    expressions = ("", "vlan", "udp", "ip6 and tcp")
+    options = ("-s", str(snaplen))
     with contextlib.ExitStack() as stack:
-        replay = stack.enter_context(Replay(wire, trace.frames[:6000]))
-        for expression in ("", "vlan", "udp", "ip6 and tcp"):
-            path = tmp_path / "theirs.pcap"
+        rings, dumps = [], []
+        for i, expression in enumerate(expressions):
             with wire.rx.entered():
                 ring = pfring.open(
                     f"{backend}:{Wire.CAPTURE}", expression or None, snaplen=snaplen, buffer=ROOM
                 )
-            options = ("-s", str(snaplen))
-            with ring, Tcpdump(wire.rx, Wire.CAPTURE, path, expression, options=options) as tcpdump:
-                replay.send()
-                tcpdump.finish()
-                expected = [(r.data, r.length) for r in capfile.read(path)]
-                assert save_all(ring, tmp_path / "ours.pcap") == expected
-                assert any(len(data) < length for data, length in expected)
+            rings.append(stack.enter_context(ring))
+            path = tmp_path / f"theirs-{i}.pcap"
+            tcpdump = Tcpdump(wire.rx, Wire.CAPTURE, path, expression, options=options)
+            dumps.append(stack.enter_context(tcpdump))
+        stack.enter_context(Replay(wire, trace.frames[:6000])).send()
+        finish_all(dumps)
+        for i, (ring, tcpdump) in enumerate(zip(rings, dumps, strict=True)):
+            expected = [(r.data, r.length) for r in capfile.read(tcpdump.path)]
+            assert save_all(ring, tmp_path / f"ours-{i}.pcap") == expected
+            assert any(len(data) < length for data, length in expected)
 
 
 @pytest.mark.parametrize("backend", LIVE)
@@ -149,19 +159,23 @@ def test_a_filter_set_while_packets_are_queued(
     backend: str, wire: Wire, trace: Trace, tmp_path: Path
 ) -> None:
     """What tcpdump shows with the filter is what we show, whenever it was set."""
+    expressions = ("vlan and vlan", "tcp port 443", "not vlan", "ip6")
     with contextlib.ExitStack() as stack:
-        replay = stack.enter_context(Replay(wire, trace.frames))
-        for i, expression in enumerate(("vlan and vlan", "tcp port 443", "not vlan", "ip6")):
-            path = tmp_path / f"theirs-{i}.pcap"
+        rings, dumps = [], []
+        for i, expression in enumerate(expressions):
             with wire.rx.entered():
                 ring = pfring.open(f"{backend}:{Wire.CAPTURE}", buffer=ROOM)
-            with ring, Tcpdump(wire.rx, Wire.CAPTURE, path, expression) as tcpdump:
-                replay.send()
-                with wire.rx.entered():  # libpcap looks at the device to compile VLAN words
-                    ring.set_filter(expression)
-                tcpdump.finish()
-                found = [data for _, data in iter_all(ring)]
-                assert found == [r.data for r in capfile.read(path)]
+            rings.append(stack.enter_context(ring))
+            path = tmp_path / f"theirs-{i}.pcap"
+            dumps.append(stack.enter_context(Tcpdump(wire.rx, Wire.CAPTURE, path, expression)))
+        stack.enter_context(Replay(wire, trace.frames)).send()
+        for ring, expression in zip(rings, expressions, strict=True):
+            with wire.rx.entered():  # libpcap looks at the device to compile VLAN words
+                ring.set_filter(expression)
+        finish_all(dumps)
+        for ring, tcpdump in zip(rings, dumps, strict=True):
+            found = [data for _, data in iter_all(ring)]
+            assert found == [r.data for r in capfile.read(tcpdump.path)]
 
 
 def iter_all(ring: pfring.Ring) -> list[tuple[int, bytes]]:
