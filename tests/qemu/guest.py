@@ -222,9 +222,9 @@ def build_programs(where: Path) -> Path:
     flags += [f"-I{PROJECT / 'libpcap-pfring' / 'include'}"]
     library = PROJECT / "build" / "dev" / "libpcap-pfring"
     for source in (HERE / "programs").glob("*.c"):
-        # Those that measure speak to the library; the others must not even link with it.
+        # Those that measure or compare speak to the library; the others must not even link with it.
         needs = [f"-L{library}", f"-Wl,-rpath,{library}", "-lpfring", "-lpcap"]
-        linked = needs if source.stem in {"cost", "rate"} else []
+        linked = needs if source.stem in {"cost", "parity", "rate"} else []
         run("cc", *flags, "-o", folder / source.stem, source, *linked)
     return folder
 

@@ -12,6 +12,7 @@ import ctypes
 import os
 import random
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from check_reflect import two_pairs
+from pfsock import pair
 from rulebook import send
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -29,6 +31,7 @@ from support import rule_packets  # noqa: E402
 from support.rule_model import Flow, Model, Rule, Setup, flow_of, random_setup  # noqa: E402
 from support.rule_ring import RuleRing, hash_rule, pkt_hash, wild_rule  # noqa: E402
 
+PROGRAMS = Path(os.environ.get("PFRING_PROGRAMS", "/nowhere"))
 LIBRARY = TESTS.parent / "build" / "dev" / "libpcap-pfring" / "libpfring.so"
 PER_ROUND, MOST = 250, 40
 ROUNDS = 18
@@ -73,6 +76,15 @@ def one_round(devices: tuple[str, str, str, str], seed: int, caplen: int) -> tup
         back.close()
     counts = [*model.wild_counts.values(), *model.flow_counts.values()]
     return len(packets) * (len(setup.wild) + len(setup.flows)), sum(n.match for n in counts)
+
+
+def test_module_and_library_take_a_frame_apart_alike_wherever_it_ends() -> None:
+    with pair() as (v0, v1):
+        done = subprocess.run(
+            [PROGRAMS / "parity", v0, v1], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert int(done.stdout.split()[0]) > 4000
 
 
 @pytest.mark.limit(600)

@@ -261,6 +261,31 @@ def test_memory_beyond_the_users_limit_is_refused() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.ENOBUFS
 
 
+def test_locked_memory_is_given_back() -> None:
+    rings = [Ring(caplen=0) for _ in range(12)]
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (1 << 20, 1 << 20))
+        os.setuid(65533)
+        end = time.monotonic() + 60
+        left = 0
+        for ring in rings:  # each takes more than half of what the user may have
+            while time.monotonic() < end:
+                try:
+                    ring.set(RING, struct.pack("<IIQ", 100, 1, 512 << 10))
+                    left += 1
+                    break
+                except OSError as error:
+                    if error.errno != errno.ENOBUFS:
+                        os._exit(99)
+                    time.sleep(0.01)  # freed after a grace period
+            ring.close()
+        os._exit(left)
+    for ring in rings:
+        ring.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 12
+
+
 def test_memory_is_charged_to_the_callers_cgroup() -> None:
     with group("pfring") as owner:
         with owner.pays():
