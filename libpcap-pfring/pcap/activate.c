@@ -88,6 +88,13 @@ static pfring *open_ring(struct pfro_handle *h)
 		errno = EOPNOTSUPP;
 		return NULL;
 	}
+	if (pfro_device_nonsense(h)) {
+		snprintf(h->why, sizeof(h->why),
+			 "PFRING_BACKEND is \"%.32s\"; set it to pfring, bpf, packet, xdp or dna",
+			 pfro_env("PFRING_BACKEND"));
+		errno = EINVAL;
+		return NULL;
+	}
 	pfro_device_ring_name(h, name, sizeof(name));
 	if (!opt.buffer_bytes && atomic_load(&pfro_handles) > GENEROUS)
 		opt.buffer_bytes = DEFAULT_BUFFER;

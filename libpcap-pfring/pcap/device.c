@@ -102,6 +102,16 @@ const char *pfro_device_refused(const struct pfro_handle *h)
 	return NULL;
 }
 
+bool pfro_device_nonsense(const struct pfro_handle *h)
+{
+	const char *path = pfro_env("PFRING_BACKEND");
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (!path || !strcmp(path, paths[i]))
+			return false;
+	return !h->named;
+}
+
 void pfro_device_ring_name(const struct pfro_handle *h, char *name, size_t size)
 {
 	const char *path = pfro_env("PFRING_BACKEND");

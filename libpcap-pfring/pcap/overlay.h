@@ -103,6 +103,8 @@ static inline struct pfro_handle *pfro_live(pcap_t *p)
  */
 bool pfro_device_split(const char *name, char *interface, size_t size);
 const char *pfro_device_refused(const struct pfro_handle *h);
+/* PFRING_BACKEND is to be the path, and names none. */
+bool pfro_device_nonsense(const struct pfro_handle *h);
 void pfro_device_ring_name(const struct pfro_handle *h, char *name, size_t size);
 
 /* environment.c: PCAP_PF_RING_* and PCAP_NO_PF_RING. NULL: not set, empty, or "0". */

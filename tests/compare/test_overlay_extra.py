@@ -7,6 +7,7 @@ or twice on a wire and sends the trace by.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
@@ -50,9 +51,9 @@ def finished(process: subprocess.Popen[str], lines: list[str]) -> list[str]:
     return lines + out.splitlines()
 
 
-def send(wire: Wire) -> None:
+def send(wire: Wire, rate: int = 20_000) -> None:
     with Replay(wire, mixed_trace(FRAMES).frames) as replay:
-        replay.send(rate=20_000)
+        replay.send(rate=rate)
 
 
 def said(wire: Wire, way: Way, device: str, what: str, **env: str) -> list[str]:
@@ -144,6 +145,51 @@ def test_every_packet_comes_whatever_the_environment_asks(wire: Wire, way: Way, 
     lines = said(wire, way, Wire.CAPTURE, "read", **env)
     assert lines[1].startswith(f"backend {way.backend} ")
     assert packets(lines) == FRAMES
+
+
+WRONG = (
+    *({"PCAP_PF_RING_CLUSTER_ID": text} for text in ("abc", "0", "-3", "255", "99999999999")),
+    {"PCAP_PF_RING_USE_CLUSTER_PER_FLOW": "1"},  # of which cluster?
+    {"PCAP_PF_RING_APPNAME": "x" * 500},
+    {"PCAP_PF_RING_ACTIVE_POLL": "0", "PCAP_NO_PF_RING": "0", "PFRING_BACKEND": ""},
+)
+
+
+def test_what_makes_no_sense_in_the_environment_is_as_if_it_were_not_there(wire: Wire) -> None:
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(start(wire, OURS, Wire.CAPTURE, "read", **env)) for env in WRONG
+        ]
+        lines = [until_ready(process) for process in running]
+        send(wire, rate=3_000)
+        for process, said_so_far in zip(running, lines, strict=True):
+            assert not said_so_far[1].startswith("backend libpcap")
+            # All of them to each: no two share a cluster.
+            assert packets(finished(process, said_so_far)) == FRAMES
+
+
+def test_a_backend_that_is_none_is_an_error(wire: Wire) -> None:
+    with start(wire, Way("LD_LIBRARY_PATH", "nonsense"), Wire.CAPTURE, "read") as process:
+        lines = until_ready(process)
+        assert finished(process, lines)[0].startswith('activate -1 "PFRING_BACKEND is "nonsense"')
+
+
+@pytest.mark.parametrize("way", [PACKET, BPF], ids=str)
+def test_who_polls_actively_hears_that_the_interface_is_gone(wire: Wire, way: Way) -> None:
+    wire.rx.ip("link add name gone0 type veth peer name gone1", "link set gone0 up")
+    env = environment(way, PCAP_PF_RING_ACTIVE_POLL="1")
+    command = ["tcpdump", "-i", "gone0", "-n", "-w", "/dev/null"]
+    with wire.rx.popen(command, env=env, text=True, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr
+            while "listening on" not in process.stderr.readline():
+                assert process.poll() is None
+            wire.rx.ip("link del gone0")
+            told = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert "The interface disappeared" in told
+    assert process.returncode == 1
 
 
 def test_recv_only_leaves_out_what_is_sent(wire: Wire) -> None:

@@ -92,7 +92,14 @@ static void waiting_meanwhile(void)
 	pcap_close(p);
 }
 
-static void removed(const char *device, int nonblock, int immediate)
+static void *give_away(void *arg)
+{
+	run("ip link set %s netns %s", (const char *)arg, tx_namespace);
+	return NULL;
+}
+
+/* go: how the device goes, for good as far as this namespace can see. */
+static void removed(const char *device, void *(*go)(void *), int nonblock, int immediate)
 {
 	char errbuf[PCAP_ERRBUF_SIZE] = "";
 	struct sum sum = {0};
@@ -107,7 +114,7 @@ static void removed(const char *device, int nonblock, int immediate)
 	pcap_setnonblock(p, nonblock, errbuf);
 	see("activate: %d", pcap_activate(p));
 	if (nonblock) {
-		remove_it((void *)(uintptr_t)device);
+		go((void *)(uintptr_t)device);
 		see("an error to see: %d", events(p, PATIENCE) != 0);
 		for (int i = 0; i < PATIENCE && rc == 0; i++) {
 			const struct timeval *tv;
@@ -119,7 +126,7 @@ static void removed(const char *device, int nonblock, int immediate)
 			usleep(1000);
 		}
 	} else {
-		t = later(30, remove_it, (void *)(uintptr_t)device);
+		t = later(30, go, (void *)(uintptr_t)device);
 		rc = pcap_loop(p, -1, add, (void *)&sum);
 		pthread_join(t, NULL);
 	}
@@ -131,6 +138,8 @@ static void removed(const char *device, int nonblock, int immediate)
 	see("books: %d", pcap_stats(p, &(struct pcap_stat){0}));
 	CODE(p, pcap_inject(p, "0123456789abcdef", 16));
 	pcap_close(p);
+	if (go == give_away)
+		run("ip link del peer");
 }
 
 void probe_interface(void)
@@ -145,11 +154,15 @@ void probe_interface(void)
 	down_and_up(1, 1);
 	waiting_meanwhile();
 	title("interface removed");
-	removed("gone0", 0, 0);
+	removed("gone0", remove_it, 0, 0);
 	title("interface removed, immediate");
-	removed("gone1", 0, 1);
+	removed("gone1", remove_it, 0, 1);
 	title("interface removed, non-blocking");
-	removed("gone2", 1, 0);
+	removed("gone2", remove_it, 1, 0);
 	title("interface removed, immediate, non-blocking");
-	removed("gone3", 1, 1);
+	removed("gone3", remove_it, 1, 1);
+	title("interface in another namespace");
+	removed("gone4", give_away, 0, 0);
+	title("interface in another namespace, non-blocking");
+	removed("gone5", give_away, 1, 0);
 }

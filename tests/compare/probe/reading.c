@@ -170,6 +170,29 @@ static void big_load(void)
 	pcap_close(p);
 }
 
+/* How many fit is each library's own affair; that the books balance is not. */
+static void overflow(int immediate)
+{
+	struct how how = {.buffer = 1, .immediate = immediate, .nonblock = 1};
+	pcap_t *p = opened(&how);
+	struct pcap_stat st;
+	struct sum sum;
+
+	title(immediate ? "overflow, immediate" : "overflow");
+	filter(p, "udp");
+	for (unsigned i = 0; i < 2000; i++) {
+		send_frame(UDP, i, 1514);
+		send_frame(TCP, i, 60);
+	}
+	settle(p, 2000);
+	pcap_stats(p, &st);
+	see("books: %u, some are dropped: %d", st.ps_recv, st.ps_drop > 0);
+	sum = drain(p);
+	pcap_stats(p, &st);
+	see("books: %u, and balance: %d", st.ps_recv, st.ps_recv == sum.count + st.ps_drop);
+	pcap_close(p);
+}
+
 void probe_reading(void)
 {
 	static const char *const names[] = {"reading", "reading, immediate",
@@ -190,4 +213,6 @@ void probe_reading(void)
 	directions();
 	loopback();
 	big_load();
+	overflow(0);
+	overflow(1);
 }

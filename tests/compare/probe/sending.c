@@ -29,7 +29,7 @@ void probe_sending(void)
 	static const size_t sizes[] = {0,    1,	   13,	 14,   15,    60,    1514,
 				       1515, 1518, 1519, 9000, 70000, 300000};
 	char errbuf[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *p = opened(NULL), *other = opened(NULL);
+	pcap_t *p = opened(NULL), *other = opened(NULL), *cooked;
 	unsigned char frame[64] = {0};
 	struct sum sum;
 
@@ -53,6 +53,11 @@ void probe_sending(void)
 	sum = drain(other);
 	see_sum("the other handle sees them", &sum);
 
+	cooked = pcap_open_live("any", 100, 0, TO_MS, errbuf);
+	title("sending on any");
+	CODE(cooked, pcap_inject(cooked, frame, 60));
+	CODE(cooked, pcap_sendpacket(cooked, frame, 60));
+	pcap_close(cooked);
 	title("sending, non-blocking");
 	see("set: %d", pcap_setnonblock(p, 1, errbuf));
 	injected(p, 60);
