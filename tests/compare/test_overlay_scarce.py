@@ -49,6 +49,7 @@ header, data, got = ctypes.POINTER(Header)(), ctypes.c_void_p(), []
 for _ in range(int(sys.argv[3])):
     assert pcap.pcap_next_ex(p, ctypes.byref(header), ctypes.byref(data)) == 1
     got.append(ctypes.string_at(data, header.contents.caplen).hex())
+    print("got it", flush=True)
 print(json.dumps(got))
 pcap.pcap_close(p)
 """
@@ -69,8 +70,17 @@ class Run:
         line = self.process.stdout.readline()
         self.code, self.error = json.loads(line or "[null, null]")
 
+    def take_one(self) -> None:
+        """Wait until it has read a frame."""
+        assert self.process.stdout
+        if self.code >= 0:
+            assert self.process.stdout.readline() == "got it\n"
+
     def finish(self) -> None:
-        out, self.told = self.process.communicate(timeout=60)
+        assert self.process.stdout
+        # A line as before: communicate() knows nothing of what readline() has read ahead.
+        out = self.process.stdout.readline()
+        self.told = self.process.communicate(timeout=60)[1]
         assert self.process.returncode == 0, self.told
         self.frames = [bytes.fromhex(frame) for frame in json.loads(out)] if out else []
 
@@ -78,9 +88,14 @@ class Run:
 def under(wire: Wire, way: Way, what: str, limits: range) -> list[Run]:
     """Run it under each limit, all at the same time, with frames going by."""
     runs = [Run(wire, way, what, limit) for limit in limits]
-    # Each apart: the smallest of rings holds few.
+
+    def all_have_it(_: int) -> None:
+        for run in runs:
+            run.take_one()
+
+    # One by one: the smallest of rings holds few, and a block that is read has no room.
     with Replay(wire, mixed_trace(FRAMES).frames) as replay:
-        replay.send(rate=50)
+        replay.send(rate=50, progress=all_have_it)
     for run in runs:
         run.finish()
     return runs
