@@ -147,7 +147,21 @@ void a_thousand_opens_leave_nothing_behind(void)
 	CHECK(!failures, "%d of %d processes left something", failures, PROCESSES);
 }
 
-/* Nor does it give back what the parent has fetched: the ring is full then and overwrites nothing.
+static void receive(pfring *ring, u_int first, u_int n)
+{
+	struct pfring_pkthdr h;
+	u_char *data = NULL;
+
+	for (u_int i = first; i < first + n; i++) {
+		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "packet %u did not come", i);
+		is_frame(data, h.caplen, h.len, i, 0);
+	}
+}
+
+/*
+ * Nor does it give back what the parent has fetched (some 60 packets before it asks for the
+ * eleventh): what comes then would be written over it. A ring that nobody read holds the first
+ * packets, without a gap, however long sending them took.
  */
 void a_childs_close_does_not_disturb_the_parent(void)
 {
@@ -157,8 +171,9 @@ void a_childs_close_does_not_disturb_the_parent(void)
 	int status;
 	pid_t pid;
 
-	feed(0, 100);
-	expect(ring, 0, 50, NULL);
+	feed(0, 20000);
+	CHECK(pfring_stats64(ring, &st) == 0 && st.drop, "the ring was not full");
+	receive(ring, 0, 10);
 	pid = fork();
 	CHECK(pid >= 0, "no fork");
 	if (!pid) {
@@ -166,9 +181,8 @@ void a_childs_close_does_not_disturb_the_parent(void)
 		_exit(0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0, "the child failed: %d", status);
-	feed(100, 20000);
-	CHECK(pfring_stats64(ring, &st) == 0 && st.drop, "the ring was not full");
-	expect(ring, 50, (u_int)st.recv - 50, NULL);
+	feed(20000, 20000);
+	receive(ring, 10, (u_int)st.recv - 10);
 	pfring_close(ring);
 }
 
