@@ -559,6 +559,7 @@ def test_ten_thousand_hash_rules_find_each_flow() -> None:
         assert pass_through(ring, v0, *frames) == frames
 
 
+@pytest.mark.slow
 @pytest.mark.limit(300)
 def test_table_of_wildcard_rules_gets_full() -> None:
     with Ring() as ring:
