@@ -59,6 +59,8 @@ enum pfri_cap {
 	PFRI_CAP_KERNEL_VIEW = 1 << 8, /* filters see stripped tags as the kernel does */
 	PFRI_CAP_EOF = 1 << 9,
 	PFRI_CAP_CUTS = 1 << 10, /* recv_batch itself cuts packets to opt.caplen */
+	/* recv_batch and poll take packets out of the source, whose descriptor tells of the others */
+	PFRI_CAP_TAKES = 1 << 11,
 };
 
 /* Settings of r that a backend may want to know of. */

@@ -360,7 +360,7 @@ const struct pfri_ops pfri_pcap_ops = {
 	.send_batch = live_send,
 	.name = "pcap",
 	.caps = PFRI_CAP_KERNEL_FILTER | PFRI_CAP_SEND | PFRI_CAP_ANY | PFRI_CAP_DIRECTION |
-		PFRI_CAP_SELECT | PFRI_CAP_KERNEL_VIEW,
+		PFRI_CAP_SELECT | PFRI_CAP_KERNEL_VIEW | PFRI_CAP_TAKES,
 	.open = live_open,
 	.enable = live_enable,
 	.set_filter = live_set_filter,

@@ -85,12 +85,12 @@ static bool was_knock(struct pfri_ring *r)
  * out, not before: the filter may change again until then, from a callback too,
  * and what the one in between refused is the next one's. So those that are
  * handed out one by one are taken so. A batch is handed out when it is returned.
- * pcap: copies, so its descriptor does not tell of packets that wait in r->batch.
+ * Nor does a descriptor that is not the ring's own tell of packets that wait in r->batch.
  */
 static u_int at_once(const struct pfri_ring *r, const struct pfring_packet *pkt, u_int max)
 {
-	bool alone =
-		r->refilter == PFRI_REFILTER_QUEUED || (r->select_used && r->ops == &pfri_pcap_ops);
+	bool alone = r->refilter == PFRI_REFILTER_QUEUED ||
+		     (r->select_used && (r->ops->caps & PFRI_CAP_TAKES));
 
 	return alone && pkt == r->batch ? 1 : max;
 }
@@ -222,8 +222,8 @@ static void keep_last(struct pfri_ring *r, u_char **buffer, u_int buffer_len)
 	if (buffer && !buffer_len)
 		*buffer = r->last;
 	r->ops->release(r);
-	/* bpf: has to be told to look again; pcap: would take the next packet out of libpcap. */
-	if (r->ops != &pfri_pcap_ops)
+	/* bpf: has to be told to look again. */
+	if (!(r->ops->caps & PFRI_CAP_TAKES))
 		r->ops->poll(r, 0);
 }
 

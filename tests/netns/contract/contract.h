@@ -154,6 +154,9 @@ pfring *not_enabled(void);
 pfring *opened(u_int caplen, u_int flags);
 pfring *opened_opts(const struct pfring_open_options *opts);
 
+/* Forks a child that closes its copy of the handle, and waits for its end. */
+void close_in_a_child(pfring *ring);
+
 /* Reads until n packets have come that are frames first, first+1 ... for which wanted(i). */
 void expect(pfring *ring, u_int first, u_int n, bool (*wanted)(u_int i));
 /* Nothing more is there: quiet, or the end of the file. */

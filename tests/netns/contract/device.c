@@ -387,19 +387,12 @@ static void nothing_arrives(int fd)
 
 void a_childs_close_does_not_send_the_parents_frames(void)
 {
-	int fd = peer_socket(ETH_P_ALL), status;
+	int fd = peer_socket(ETH_P_ALL);
 	pfring *ring = opened(0, 0);
 	u_char frame[FRAME_MAX];
-	pid_t pid;
 
 	pfring_send(ring, frame, frame_make(frame, 0), 0);
-	pid = fork();
-	CHECK(pid >= 0, "no fork");
-	if (!pid) {
-		pfring_close(ring);
-		_exit(0);
-	}
-	CHECK(waitpid(pid, &status, 0) == pid && status == 0, "the child failed: %d", status);
+	close_in_a_child(ring);
 	nothing_arrives(fd);
 	pfring_close(ring);
 	arrives(fd, frame, frame_make(frame, 0));

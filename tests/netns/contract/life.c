@@ -147,6 +147,19 @@ void a_thousand_opens_leave_nothing_behind(void)
 	CHECK(!failures, "%d of %d processes left something", failures, PROCESSES);
 }
 
+void close_in_a_child(pfring *ring)
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0, "no fork");
+	if (!pid) {
+		pfring_close(ring);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0, "the child failed: %d", status);
+}
+
 static void receive(pfring *ring, u_int first, u_int n)
 {
 	struct pfring_pkthdr h;
@@ -168,19 +181,11 @@ void a_childs_close_does_not_disturb_the_parent(void)
 	struct pfring_open_options opts = {.sz = sizeof(opts), .buffer_bytes = 256 * 1024};
 	pfring *ring = opened_opts(&opts);
 	struct pfring_stats64 st = {.sz = sizeof(st)};
-	int status;
-	pid_t pid;
 
 	feed(0, 20000);
 	CHECK(pfring_stats64(ring, &st) == 0 && st.drop, "the ring was not full");
 	receive(ring, 0, 10);
-	pid = fork();
-	CHECK(pid >= 0, "no fork");
-	if (!pid) {
-		pfring_close(ring);
-		_exit(0);
-	}
-	CHECK(waitpid(pid, &status, 0) == pid && status == 0, "the child failed: %d", status);
+	close_in_a_child(ring);
 	feed(20000, 20000);
 	receive(ring, 10, (u_int)st.recv - 10);
 	pfring_close(ring);

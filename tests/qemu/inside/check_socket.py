@@ -13,7 +13,10 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cgroup import CHARGED, group
@@ -299,25 +302,29 @@ def test_memory_is_charged_to_the_callers_cgroup() -> None:
             time.sleep(0.1)
 
 
-def test_poll_waits_for_the_watermark() -> None:
-    with pair() as (v0, v1), Ring(v1) as ring:
+@contextmanager
+def watermarked(packets: int, **options: Any) -> Iterator[tuple[Ring, Sender]]:
+    """A ring whose reader is woken by so many packets, hardly by time; and who sends to it."""
+    with pair() as (v0, v1), Ring(v1, **options) as ring:
         sender = Sender(v0)
-        ring.set(WATERMARK, 10)
+        ring.set(WATERMARK, packets)
         ring.set(WATERMARK_MS, 60000)
+        yield ring, sender
+        sender.close()
+
+
+def test_poll_waits_for_the_watermark() -> None:
+    with watermarked(10) as (ring, sender):
         sender.send(*(numbered(i) for i in range(9)))
         assert ring.wait(300) == 0
         sender.send(numbered(9))
         assert ring.wait(5000) == select.POLLIN
         assert len(ring.read()) == 10
         assert ring.wait(0) == 0
-        sender.close()
 
 
 def test_watermark_counts_from_what_was_read_without_waiting() -> None:
-    with pair() as (v0, v1), Ring(v1) as ring:
-        sender = Sender(v0)
-        ring.set(WATERMARK, 10)
-        ring.set(WATERMARK_MS, 60000)
+    with watermarked(10) as (ring, sender):
         sender.send(*(numbered(i) for i in range(25)))
         assert len(ring.read()) == 25
         seen: list[int] = []
@@ -331,14 +338,10 @@ def test_watermark_counts_from_what_was_read_without_waiting() -> None:
         thread.join()
         assert seen == [select.POLLIN]
         assert len(ring.read()) == 10
-        sender.close()
 
 
 def test_lane_that_is_half_full_needs_no_watermark() -> None:
-    with pair() as (v0, v1), Ring(v1, lanes=1, size=65536) as ring:
-        sender = Sender(v0)
-        ring.set(WATERMARK, 65535)
-        ring.set(WATERMARK_MS, 60000)
+    with watermarked(65535, lanes=1, size=65536) as (ring, sender):
         half = 65536 // 2 // 96
         sender.send(*(numbered(i) for i in range(half)))
         assert ring.wait(300) == 0
@@ -348,14 +351,10 @@ def test_lane_that_is_half_full_needs_no_watermark() -> None:
         assert ring.wait(0) == select.POLLIN
         assert len(ring.read()) == 2
         assert ring.wait(0) == 0
-        sender.close()
 
 
 def test_sleeping_reader_is_woken_at_the_watermark() -> None:
-    with pair() as (v0, v1), Ring(v1) as ring:
-        sender = Sender(v0)
-        ring.set(WATERMARK, 10)
-        ring.set(WATERMARK_MS, 60000)
+    with watermarked(10) as (ring, sender):
         seen: list[int] = []
         thread = threading.Thread(target=lambda: seen.append(ring.wait(20000)))
         thread.start()
@@ -364,7 +363,6 @@ def test_sleeping_reader_is_woken_at_the_watermark() -> None:
         thread.join()
         assert seen == [select.POLLIN]
         assert len(ring.read()) == 10
-        sender.close()
 
 
 def test_timer_hands_over_a_single_packet() -> None:
