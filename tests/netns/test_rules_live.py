@@ -43,6 +43,8 @@ def mirror() -> Iterator[Wire]:
         made.rx.ip(f"link add {OUT} arp off type veth peer name {BACK} arp off")
         for device in (OUT, BACK):
             made.rx.ip(f"link set {device} addrgenmode none", f"link set {device} up")
+        for device in (OUT, BACK):
+            made.rx.await_carrier(device)
         yield made
 
 

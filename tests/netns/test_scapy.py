@@ -185,6 +185,7 @@ def test_a_sniffer_can_be_stopped_while_nothing_comes(inside: Wire) -> None:
 
 def test_several_interfaces_are_sniffed_at_once(inside: Wire) -> None:
     inside.rx.ip("link add d0 type veth peer name e0", "link set d0 up", "link set e0 up")
+    inside.rx.await_carrier("d0")
     conf.ifaces.reload()
     frames = some(40).frames
     for choice in (["cap0", "d0"], {"cap0": "first", "d0": "second"}):
@@ -234,6 +235,7 @@ def test_answers_are_found_and_own_packets_hidden(inside: Wire) -> None:
 
 def test_a_bridge_forwards_both_ways(inside: Wire) -> None:
     inside.rx.ip("link add d1 type veth peer name d2", "link set d1 up", "link set d2 up")
+    inside.rx.await_carrier("d1")
     conf.ifaces.reload()
     frames = some(60).frames
     far = started(iface="d2", count=len(frames))

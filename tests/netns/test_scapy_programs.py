@@ -38,6 +38,8 @@ def addressed() -> Iterator[Wire]:
     with Wire() as wire:
         wire.tx.ip(f"link add e0 type veth peer name d0 netns {wire.rx.name}", "link set e0 up")
         wire.rx.ip("link set d0 up")
+        wire.rx.await_carrier("d0")
+        wire.tx.await_carrier("e0")
         for ns, device in ((wire.tx, "gen0"), (wire.rx, "cap0")):
             switch = f"net.ipv6.conf.{device}.disable_ipv6=0"
             assert ns.run(["sysctl", "-qw", switch]).returncode == 0
@@ -172,6 +174,7 @@ def piped(python: list[str]) -> list[str]:
     frames, noise = of_protocol(17, 60), of_protocol(6, 40)
     with Wire() as wire, contextlib.ExitStack() as stack:
         wire.rx.ip("link add d1 type veth peer name d2", "link set d1 up", "link set d2 up")
+        wire.rx.await_carrier("d1")
         with wire.rx.entered():
             kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
             far = stack.enter_context(socket.socket(socket.AF_PACKET, kind, socket.htons(3)))
