@@ -47,5 +47,5 @@ def _cases() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("backend", "case"), _cases())
 def test_contract(backend: str, case: str, wire: Wire, tmp_path: Path) -> None:
-    done = wire.rx.run([CONTRACT, case, backend, wire.tx.name, tmp_path], timeout=90)
+    done = wire.rx.run([CONTRACT, case, backend, wire.tx.name, tmp_path], timeout=360)
     assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"

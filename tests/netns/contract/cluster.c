@@ -48,11 +48,10 @@ void a_cluster_gives_each_packet_to_one_member(void)
 	for (int m = 0; m < 2; m++)
 		CHECK(pfring_enable_ring(ring[m]) == 0, "cannot be enabled");
 	feed(0, N);
-	/* Who is empty is waited for when the other one is, too. */
-	for (int m = 0, quiet = 0; quiet < 3; m = !m) {
+	for (int m = 0, quiet = 0; quiet < (came == N ? 3 : PATIENCE / QUIET); m = !m) {
 		struct pfring_packet pkt[64];
-		int wait = came == N ? QUIET : quiet ? 1000 : 0;
-		int rc = pfring_recv_batch(ring[m], pkt, 64, wait);
+		/* Who is empty is waited for when the other one is, too. */
+		int rc = pfring_recv_batch(ring[m], pkt, 64, quiet ? QUIET : 0);
 
 		CHECK(rc >= 0, "recv_batch gives %d", rc);
 		quiet = rc ? 0 : quiet + 1;

@@ -19,8 +19,8 @@
 #include "pfring.h"
 
 #define CAPTURE "cap0"
-#define PATIENCE 5000 /* ms until a packet that must come is missing */
-#define QUIET 150     /* ms after which a packet that must not come has not */
+#define PATIENCE 60000 /* ms until a packet that must come is missing */
+#define QUIET 150      /* ms after which a packet that must not come has not */
 
 enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 

@@ -12,6 +12,7 @@
 #include <sched.h>
 
 #include "contract.h"
+#include "wire.h"
 
 extern char *tx_namespace, *folder;
 
@@ -151,20 +152,6 @@ int peer_socket(u_int16_t protocol)
 	return fd;
 }
 
-/* The carrier comes back a while after the other end is up; until then frames are thrown away. */
-static void wait_for_carrier(int fd)
-{
-	struct ifreq ifr = {.ifr_name = "gen0"};
-
-	for (int ms = 0; ms < 5000; ms++) {
-		CHECK(ioctl(fd, SIOCGIFFLAGS, &ifr) == 0, "no flags of gen0");
-		if (ifr.ifr_flags & IFF_RUNNING)
-			return;
-		usleep(1000);
-	}
-	CHECK(false, "gen0 has no carrier");
-}
-
 void feed(u_int first, u_int n)
 {
 	u_char frame[FRAME_MAX];
@@ -180,7 +167,7 @@ void feed(u_int first, u_int n)
 	CPU_SET(sched_getcpu(), &here);
 	CHECK(sched_setaffinity(0, sizeof(here), &here) == 0, "cannot stay on a CPU");
 	fd = peer_socket(0);
-	wait_for_carrier(fd);
+	wire_carrier(fd, "gen0");
 	for (u_int i = first; i < first + n; i++) {
 		u_int len = frame_make(frame, i);
 

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 		} else if (!strcmp(cases[i].name, argv[1])) {
 			tx_namespace = argv[3];
 			folder = argv[4];
-			alarm(60);
+			alarm(300);
 			cases[i].run();
 			return 0;
 		}

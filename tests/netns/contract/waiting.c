@@ -351,6 +351,7 @@ void closing_in_a_signal_handler_ends_a_wait(void)
 	pthread_t self = pthread_self(), t;
 	struct pfring_pkthdr h;
 	u_char *data;
+	int rc;
 
 	on_signal(SIGUSR1, close_in_handler);
 	ring_ = opened(0, 0);
@@ -359,7 +360,9 @@ void closing_in_a_signal_handler_ends_a_wait(void)
 	pthread_join(t, NULL);
 	ring_ = opened(0, 0);
 	t = later(50, signal_it, &self);
-	CHECK(pfring_loop(ring_, nobody, NULL, 1) == 0, "the loop did not end well");
+	rc = pfring_loop(ring_, nobody, NULL, 1);
+	/* A program that stands still for so long begins the loop when the ring is closed. */
+	CHECK(rc == 0 || rc == -EBADF, "the loop ended with %d", rc);
 	pthread_join(t, NULL);
 }
 
