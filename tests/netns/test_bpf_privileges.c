@@ -121,7 +121,7 @@ static int filter_late(void)
 			}
 	}
 	for (int quiet = 0; quiet < 5; quiet += n == 0) {
-		n = pfring_recv_batch(handed_down, p, 64, 20);
+		n = pfring_recv_batch(handed_down, p, 64, expected < 30000 ? WIRE_PATIENCE : 20);
 		for (int k = 0; k < n; k++, expected += 3, after++)
 			if (number(&p[k]) != expected)
 				return 13;
@@ -157,7 +157,7 @@ static int loosen_late(void)
 	if (strcmp(pfring_get_backend(handed_down, &why), "packet"))
 		return 25;
 	send_frames((int)already, 0, 300);
-	while ((n = pfring_recv_batch(handed_down, p, 64, 100)) > 0)
+	while ((n = pfring_recv_batch(handed_down, p, 64, got < 100 ? WIRE_PATIENCE : 100)) > 0)
 		for (int k = 0; k < n; k++, got++)
 			if (number(&p[k]) % 3 != 1)
 				return 21;
@@ -166,7 +166,8 @@ static int loosen_late(void)
 	if (pfring_remove_bpf_filter(handed_down))
 		return 23;
 	send_frames((int)already, 300, 300);
-	for (got = 0; (n = pfring_recv_batch(handed_down, p, 64, 100)) > 0;)
+	got = 0;
+	while ((n = pfring_recv_batch(handed_down, p, 64, got < 300 ? WIRE_PATIENCE : 100)) > 0)
 		got += (u_int)n;
 	return got == 300 ? 0 : 24;
 }
@@ -204,7 +205,7 @@ static int describe_late(void)
 	memcpy(f + 12, tag, 4);
 	if (send((int)already, f, 104, 0) != 104)
 		return 31;
-	if (pfring_recv_batch(handed_down, &p, 1, 30000) != 1)
+	if (pfring_recv_batch(handed_down, &p, 1, WIRE_PATIENCE) != 1)
 		return 32;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	after = (u_int64_t)ts.tv_sec * 1000000000u + (u_int64_t)ts.tv_nsec;
@@ -217,7 +218,7 @@ static int describe_late(void)
 	make_frame(f, 2, 1, false);
 	if (send(outgoing, f, 1000, 0) != 1000)
 		return 36;
-	if (pfring_recv_batch(handed_down, &p, 1, 30000) != 1)
+	if (pfring_recv_batch(handed_down, &p, 1, WIRE_PATIENCE) != 1)
 		return 37;
 	if (p.len != 1000 || p.caplen != 128 || memcmp(p.data, f, 128) || p.vlan_tci)
 		return 38;
@@ -269,7 +270,7 @@ static int rules_hold(pfring *r, int gen, u_int32_t place)
 	if ((place == PFRING_RULES_USER) != (d.rules_why[0] != 0))
 		return 3;
 	send_frames(gen, 0, 192);
-	while ((n = pfring_recv_batch(r, p, 64, 100)) > 0)
+	while ((n = pfring_recv_batch(r, p, 64, got < 129 ? WIRE_PATIENCE : 100)) > 0)
 		for (int k = 0; k < n; k++, got++) {
 			flow += number(&p[k]) == 64;
 			if (number(&p[k]) % 3 == 1 && number(&p[k]) != 64)

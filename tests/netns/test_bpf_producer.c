@@ -117,7 +117,7 @@ static void reference(struct rig *g, struct pfring_packet *want, u_char *buf)
 	struct tpacket_auxdata aux = {0};
 	ssize_t n;
 
-	assert_true(wire_readable(g->reference, 2000));
+	assert_true(wire_readable(g->reference, WIRE_PATIENCE));
 	n = recvmsg(g->reference, &m, 0);
 	assert_true(n > 0);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
@@ -400,7 +400,7 @@ static void test_a_sleeping_reader_is_woken_once(void **state)
 	assert_true(pfri_lanes_arm(&g.maps.lanes, 1));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(send(g.gen, buf, 60, 0), 60);
-	assert_true(wire_readable(g.maps.at.wake_fd, 2000));
+	assert_true(wire_readable(g.maps.at.wake_fd, WIRE_PATIENCE));
 	pfri_maps_drain_wake(&g.maps);
 	assert_false(wire_readable(g.maps.at.wake_fd, 20));
 	assert_int_equal(drain(&g, p, 16), 5);
@@ -412,7 +412,7 @@ static void test_a_sleeping_reader_is_woken_once(void **state)
 	assert_false(wire_readable(g.maps.at.wake_fd, 20));
 	for (int i = 0; i < 20; i++) /* more than one lane may share them */
 		assert_int_equal(send(g.gen, buf, 60, 0), 60);
-	assert_true(wire_readable(g.maps.at.wake_fd, 2000));
+	assert_true(wire_readable(g.maps.at.wake_fd, WIRE_PATIENCE));
 	rig_close(&g);
 }
 
@@ -469,7 +469,7 @@ static void test_a_frame_of_several_segments_is_marked(void **state)
 	rig_open(&g, 1 << 20);
 	assert_int_equal(setsockopt(gen, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), 0);
 	assert_int_equal(send(gen, &big, sizeof(big), 0), sizeof(big));
-	assert_true(wire_readable(g.reference, 2000));
+	assert_true(wire_readable(g.reference, WIRE_PATIENCE));
 	assert_int_equal(drain(&g, p, 4), 1);
 	assert_int_equal(p->len, sizeof(big.frame));
 	assert_int_equal(p->flags, PKT_FLAGS_GSO);

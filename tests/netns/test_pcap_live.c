@@ -62,7 +62,7 @@ static void expect_frames(pfring *ring, u_int from, u_int n, u_int vlan)
 	u_int seen = 0;
 
 	while (seen < n) {
-		int got = pfring_recv_batch(ring, pkt, 64, 5000);
+		int got = pfring_recv_batch(ring, pkt, 64, WIRE_PATIENCE);
 
 		if (got <= 0)
 			fail_msg("%d after %u: %s", got, seen, pfring_last_error());
@@ -110,7 +110,7 @@ static void test_a_snap_length_cuts_and_keeps_the_length(void **state)
 
 	(void)state;
 	send_frames(900, 1, 0);
-	assert_int_equal(pfring_recv_batch(ring, &p, 1, 5000), 1);
+	assert_int_equal(pfring_recv_batch(ring, &p, 1, WIRE_PATIENCE), 1);
 	assert_int_equal(p.caplen, 64);
 	assert_int_equal(p.len, 960);
 	pfring_close(ring);
@@ -156,12 +156,12 @@ static void queue_then_filter(const char *filter, bool tagged_pass, bool plain_p
 		send_frames(k, 1, 0);
 	}
 	assert_int_equal(pfring_recv(ring, &data, 0, &h, 1), 1);
-	assert_int_equal(pfring_poll(ring, 5000), 1);
+	assert_int_equal(pfring_poll(ring, WIRE_PATIENCE), 1);
 	assert_int_equal(pfring_set_bpf_filter(ring, filter), 0);
 	send_frames(MARK, 1, 7);
 	send_frames(MARK, 1, 0);
 	while (mark < (u_int)tagged_pass + plain_pass) {
-		int n = pfring_recv_batch(ring, pkt, 64, 5000);
+		int n = pfring_recv_batch(ring, pkt, 64, WIRE_PATIENCE);
 
 		assert_true(n > 0);
 		for (int k = 0; k < n; k++) {
@@ -254,7 +254,7 @@ static void test_a_device_that_disappears_ends_the_capture(void **state)
 	wire_run("ip link del gen0");
 	expect_frames(ring, 0, 5, 0);
 	do {
-		n = pfring_recv_batch(ring, &p, 1, 5000);
+		n = pfring_recv_batch(ring, &p, 1, WIRE_PATIENCE);
 	} while (n == -EINTR);
 	assert_true(n < 0);
 	assert_non_null(strstr(pfring_last_error(), "cap0"));

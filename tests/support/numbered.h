@@ -71,13 +71,21 @@ static inline struct pfring_stats64 stats(pfring *r)
 	return st;
 }
 
+/* ms to wait for the next packets: for long if the books say that some are there. */
+static inline int patience(pfring *r)
+{
+	struct pfring_stats64 st = stats(r);
+
+	return st.delivered < st.recv ? WIRE_PATIENCE : 50;
+}
+
 static inline u_int64_t read_all(pfring *r)
 {
 	struct pfring_packet p[256];
 	u_int64_t got = 0;
 	int n;
 
-	while ((n = pfring_recv_batch(r, p, 256, 50)) > 0)
+	while ((n = pfring_recv_batch(r, p, 256, patience(r))) > 0)
 		got += (u_int)n;
 	assert_int_equal(n, 0);
 	return got;
