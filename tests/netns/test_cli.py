@@ -21,7 +21,7 @@ from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 ROOM = ["-B", str(64 << 10)]
 
 
@@ -30,7 +30,9 @@ class Capture:
 
     def __init__(self, wire: Wire, *args: str | Path) -> None:
         words = [sys.executable, "-m", "pfring", "capture", "-i", Wire.CAPTURE, *ROOM, *args]
-        self.process = wire.rx.popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Without buffers: communicate() would not see what was read with the first line.
+        pipe = subprocess.PIPE
+        self.process = wire.rx.popen(words, stdout=pipe, stderr=pipe, bufsize=0)
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
         assert re.fullmatch(rb"pfring: capturing on cap0 by \w+, Ctrl-C ends\n", first), first

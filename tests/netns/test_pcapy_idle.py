@@ -22,6 +22,7 @@ from pfring import pcapy
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
+from support.asleep import until_asleep
 from support.backends import LIVE
 
 READS = {
@@ -46,7 +47,7 @@ except KeyboardInterrupt:
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -101,7 +102,7 @@ def test_control_c_ends_an_idle_call(wire: Wire, read: str, to_ms: int) -> None:
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.3)
+        until_asleep(process.pid, process.pid)
         process.send_signal(signal.SIGINT)
         try:
             out, err = process.communicate(timeout=60)
@@ -148,7 +149,7 @@ def test_control_c_under_load_loses_no_packet(wire: Wire, trace: Trace) -> None:
 
         with Replay(wire, trace.frames[:20_000]) as replay:
             replay.send(rate=50_000, progress=interrupt)
-        out, _ = process.communicate("go on\n", timeout=20)
+        out, _ = process.communicate("go on\n", timeout=60)
     interrupted, books = out.splitlines()
     seen, received, dropped = map(int, books.split())
     assert (interrupted, received, dropped) == ("interrupted", 20_000, 0)
@@ -163,11 +164,17 @@ def test_a_python_signal_handler_runs_while_waiting(wire: Wire, trace: Trace) ->
     old = signal.signal(signal.SIGALRM, lambda *_: runs.append(1))
     try:
         with Replay(wire, trace.frames[:1]) as replay:
-            timer = threading.Timer(1, replay.send)
+
+            def send_then() -> None:
+                try:
+                    wait_for(lambda: len(runs) > 3)
+                finally:
+                    replay.send()
+
+            sending = Thread(send_then)
             signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
-            timer.start()
             assert reader.next()[1] == trace.frames[0]
-            timer.join()
+            assert sending.end() is None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
@@ -195,7 +202,7 @@ class Thread(threading.Thread):
             self.result = error
 
     def end(self) -> Any:
-        self.join(20)
+        self.join(60)
         assert not self.is_alive()
         return self.result
 
@@ -235,7 +242,8 @@ def test_other_threads_run_while_one_waits(reader: Any) -> None:
 )
 def test_closing_from_another_thread_ends_the_wait(reader: Any, read: Any, result: str) -> None:
     waiting = Thread(lambda: read(reader))
-    time.sleep(0.1)
+    assert waiting.native_id
+    until_asleep(waiting.native_id)
     reader.close()
     assert repr(waiting.end()) == result
     with pytest.raises(ValueError, match="pcap is closed"):
@@ -294,11 +302,17 @@ def test_settings_change_while_another_thread_loops(wire: Wire, reader: Any, tra
 def test_filtered_stats_can_be_watched(wire: Wire, reader: Any, trace: Trace) -> None:
     seen: list[tuple[int, ...]] = []
     looping = Thread(lambda: reader.loop_filtered(4000, lambda *_: None, 0))
+
+    def watch(sent: int) -> None:
+        if sent % 400 == 0:
+            wait_for(lambda: reader.filtered_stats()[1] == sent)
+        seen.append(reader.filtered_stats())
+
     with Replay(wire, trace.frames[:4000]) as replay:
-        replay.send(rate=20_000, progress=lambda _: seen.append(reader.filtered_stats()))
+        replay.send(rate=20_000, progress=watch)
     assert looping.end() == (0, 4000, 4000, 0, 0)
     assert seen == sorted(seen)
-    assert len(set(seen)) > 5
+    assert len(set(seen)) >= 10
 
 
 def test_inbound_and_outbound_decide_on_what_is_queued(
@@ -338,6 +352,7 @@ def test_a_device_that_goes_down_is_waited_for(wire: Wire, reader: Any, trace: T
     wire.rx.ip(f"link set {Wire.CAPTURE} down")
     time.sleep(0.3)
     wire.rx.ip(f"link set {Wire.CAPTURE} up")
+    wire.tx.await_carrier(Wire.SENDER)
     with Replay(wire, trace.frames[:1]) as replay:
         replay.send()
     assert waiting.end()[1] == trace.frames[0]
@@ -373,7 +388,7 @@ def test_select_never_misses_a_packet(wire: Wire, reader: Any, trace: Trace) -> 
     fd = reader.getfd()
     sending = Thread(lambda: send(wire, trace.frames[:3000], 5000))
     idle = 0
-    while len(got) < 3000 and idle < 20:
+    while len(got) < 3000 and idle < 120:
         if not select.select([fd], [], [], 0.5)[0]:
             idle += 1
             continue

@@ -19,13 +19,13 @@ from typing import TypeVar
 
 import pfring
 import pytest
-from pfring.lab import netns
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
+from support.asleep import until_asleep
 
 T = TypeVar("T")
-PATIENCE = 30.0
+PATIENCE = 60.0
 ROOM = 64 << 20
 # Every other frame of the trace: a frame's number ends its source address, before any tag.
 EVEN = "ether[11] & 1 = 0"
@@ -63,18 +63,8 @@ class Waiting(threading.Thread):
         self._call = call
         self._result: queue.Queue[tuple[object, BaseException | None]] = queue.Queue()
         self.start()
-        self._until_asleep()
-
-    def _until_asleep(self) -> None:
-        """Wait until the kernel says that the thread sleeps in poll(2)."""
-        ready = threading.Event()
-        path = f"/proc/self/task/{self.native_id}/wchan"
-        for _ in range(3000):
-            with open(path, encoding="ascii") as file:
-                if "poll" in file.read():
-                    return
-            ready.wait(0.01)
-        raise AssertionError("the thread never waited for packets")
+        assert self.native_id
+        until_asleep(self.native_id)
 
     def run(self) -> None:
         try:
@@ -588,7 +578,3 @@ def test_the_ring_says_which_path_it_takes_and_why(wire: Wire) -> None:
         assert named.backend == "packet"
         assert "named" in named.backend_reason
         assert repr(named) == f"<pfring.Ring 'packet:{Wire.CAPTURE}' backend=packet>"
-
-
-def test_no_namespace_is_left_over() -> None:
-    assert netns.remove_stale() == []

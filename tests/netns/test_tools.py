@@ -7,6 +7,7 @@ import contextlib
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,9 +53,12 @@ class Running:
 
     def output(self) -> str:
         """Wait for its own end; return all that it printed."""
-        rest, _ = self.process.communicate(timeout=PATIENCE)
-        self.said += rest
-        assert self.process.returncode == 0, self.said
+        # communicate() would not see what was read with the line before.
+        watchdog = threading.Timer(PATIENCE, self.process.kill)
+        watchdog.start()
+        self.said += self.lines.read()
+        watchdog.cancel()
+        assert self.process.wait() == 0, self.said
         return self.said
 
     def stop(self) -> str:
@@ -99,12 +103,13 @@ def test_pfcount_counts_what_pfsend_sends(wire: Wire, path: str) -> None:
 
 def test_pfcount_filters_and_stops_when_interrupted(wire: Wire) -> None:
     options = ["-i", Wire.CAPTURE, "-f", "src host 10.0.0.3", "-w", "1", "-v"]
+    of_it = "UDP 10.0.0.3:1024 > 192.168.0.1:53"
     with running(wire.rx, "pfcount", *options, ready="Capturing") as counting:
         send(wire, "-n", "400", "-b", "4", *SLOWLY)
-        for _ in range(100):
+        while counting.said.count(of_it) < 100:
             counting.said += counting.lines.readline()
         said = counting.stop()
-    assert len(re.findall(r"UDP 10\.0\.0\.3:1024 > 192\.168\.0\.1:53", said)) == 100
+    assert said.count(of_it) == 100
     assert said.count("\n100 pkts - ") >= 1
 
 
@@ -177,6 +182,8 @@ def bridged(wire: Wire) -> Wire:
         "link set out0 up",
         "link set sink0 up",
     )
+    wire.rx.await_carrier("out0")
+    wire.rx.await_carrier("sink0")
     return wire
 
 
@@ -197,7 +204,7 @@ def test_pfbridge_carries_packets_both_ways(bridged: Wire) -> None:
 
 def wait_for(ns: Namespace, device: str, packets: int) -> None:
     """Wait until a device has received so many, and see that they are not more."""
-    for _ in range(3000):
+    for _ in range(6000):
         if ns.counter(device, "rx_packets") >= packets:
             break
         signal.sigtimedwait([], 0.01)

@@ -59,8 +59,9 @@ def gather(workers: Workers, wanted: int) -> list[pfring.Result]:
 
 
 def send(wire: Wire, frames: list[bytes]) -> None:
+    # At once: the kernel closes a block of a ring every few milliseconds, however empty it is.
     with Replay(wire, frames) as replay:
-        replay.send(rate=20_000)
+        replay.send()
 
 
 FRAMES = [udp(i % 64, i) for i in range(6400)]

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from .netns import LabError, Namespace
 
+# Seconds that only a hang lasts, however busy the machine.
+_PATIENCE = 60
 _COUNTS = re.compile(
     rb"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped"
 )
@@ -64,7 +66,7 @@ class Tcpdump:
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
-        if not self._wait(lambda: b"listening on" in self._said, 20):
+        if not self._wait(lambda: b"listening on" in self._said, _PATIENCE):
             self.kill()
             raise LabError(f"tcpdump did not start: {self._said.decode(errors='replace').strip()}")
 
@@ -72,11 +74,11 @@ class Tcpdump:
         """Ask tcpdump for its counters up to now."""
         asked = len(self._all_counts())
         self._process.send_signal(signal.SIGUSR1)
-        if not self._wait(lambda: len(self._all_counts()) > asked, 10):
+        if not self._wait(lambda: len(self._all_counts()) > asked, _PATIENCE):
             raise LabError(f"tcpdump does not answer: {self._said.decode(errors='replace')}")
         return self._all_counts()[-1]
 
-    def finish(self, timeout: float = 20) -> Counters:
+    def finish(self, timeout: float = _PATIENCE) -> Counters:
         """Let tcpdump write all it was given, end it, return its last counters.
 
         Nothing may be sent any more. The kernel counts a packet as received before tcpdump
@@ -94,8 +96,8 @@ class Tcpdump:
             if now != last:
                 last, since = now, time.monotonic()
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(10)
-        self._reader.join(10)
+        self._process.wait(_PATIENCE)
+        self._reader.join(_PATIENCE)
         if self._process.returncode:
             raise LabError(f"tcpdump failed: {self._said.decode(errors='replace').strip()}")
         return self._all_counts()[-1]

@@ -22,7 +22,7 @@ def on_packet(header, data):
 
 
 while len(seen) < int(sys.argv[2]):
-    ready, _, _ = select.select([cap.getfd()], [], [], 10)
+    ready, _, _ = select.select([cap.getfd()], [], [], 60)
     if not ready:
         break
     cap.dispatch(-1, on_packet)

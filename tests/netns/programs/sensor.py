@@ -28,5 +28,5 @@ shares = [sum(cap.filtered_stats()[:2]) for cap in caps]
 for cap in caps:
     cap.close()
 for thread in threads:
-    thread.join(10)
+    thread.join(60)
 print(sum(shares), heads, sum(share > 0 for share in shares), sum(t.is_alive() for t in threads))
