@@ -70,8 +70,8 @@ def tried(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return ("raised", show(error))
 
 
-def tried_apart(function: Callable[..., Any], *args: Any, limit: float = 60) -> Any:
-    """Do as tried() in a process of its own, and again if that does not end within limit seconds.
+def tried_apart(function: Callable[..., Any], *args: Any, limit: float) -> Any:
+    """Do as tried() in a process of its own that may take limit seconds.
 
     libpcap loses packets of a burst on a busy machine, and a loop that counts
     on them then waits for ever.
@@ -81,21 +81,18 @@ def tried_apart(function: Callable[..., Any], *args: Any, limit: float = 60) -> 
         end.send(tried(function, *args))
 
     context = multiprocessing.get_context("fork")
-    for _ in range(3):
-        ours_, its = context.Pipe(duplex=False)
-        process = context.Process(target=write_down, args=(its,))
-        process.start()
-        its.close()
-        try:
-            if ours_.poll(limit):
-                return ours_.recv()
-        except EOFError:
-            return ("died", process.pid)
-        finally:
-            ours_.close()
-            process.kill()
-            process.join()
-    return ("waited", limit)
+    ours_, its = context.Pipe(duplex=False)
+    process = context.Process(target=write_down, args=(its,))
+    process.start()
+    its.close()
+    try:
+        return ours_.recv() if ours_.poll(limit) else ("waited", limit)
+    except EOFError:
+        return ("died", process.pid)
+    finally:
+        ours_.close()
+        process.kill()
+        process.join()
 
 
 def capture(

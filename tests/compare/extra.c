@@ -59,6 +59,8 @@ static pcap_t *opened(const char *device)
 
 	pcap_set_snaplen(p, 200);
 	pcap_set_timeout(p, 20);
+	/* A block for each 20 ms of a sender that takes its time. */
+	pcap_set_buffer_size(p, 32 << 20);
 	return p;
 }
 

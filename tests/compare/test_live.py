@@ -25,7 +25,9 @@ from pfring.lab.trace import Trace
 from support.backends import LIVE
 from support.filters import DIRECTIONS, GROUPS
 
-ROOM = 32 << 20  # the whole trace, so that nothing has to be read while it is sent
+# The whole trace, so that nothing has to be read while it is sent, however long that takes:
+# the kernel closes a block of a ring for packet: after so many seconds, full or not.
+ROOM, HELD = 32 << 20, 1.0
 OUTGOING = 500
 
 
@@ -50,7 +52,7 @@ class Saver:
         """Save what has come, or comes within so many seconds; return how many packets."""
         return self.ring.save(self._dumper, 10_000, timeout=timeout)
 
-    def finish(self, patience: float = 30) -> list[tuple[bytes, int]]:
+    def finish(self, patience: float = 120) -> list[tuple[bytes, int]]:
         """Save the rest and read all of it back; the ring must not have dropped any.
 
         Nothing may be sent any more: what the ring has received is then all that is to come.
@@ -69,7 +71,7 @@ def save_all(ring: pfring.Ring, path: Path) -> list[tuple[bytes, int]]:
 
 
 def send_while_saving(replay: Replay, savers: Sequence[Saver]) -> int:
-    """Send everything; read meanwhile, for packet: spends a block on each 2 ms of a slow sender."""
+    """Send everything and read meanwhile, as captures do that last."""
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(replay.send)
         while not sending.done():
@@ -91,7 +93,9 @@ def test_same_packets_as_tcpdump(group: str, wire: Wire, trace: Trace, tmp_path:
         ours = {}
         for i, (expression, backend) in enumerate(product(GROUPS[group], LIVE)):
             with wire.rx.entered():
-                ring = pfring.open(f"{backend}:{Wire.CAPTURE}", expression or None, buffer=ROOM)
+                ring = pfring.open(
+                    f"{backend}:{Wire.CAPTURE}", expression or None, buffer=ROOM, latency=HELD
+                )
             ours[expression, backend] = Saver(
                 stack.enter_context(ring), tmp_path / f"ours-{i}.pcap"
             )
@@ -140,7 +144,11 @@ def test_same_bytes_as_tcpdump_with_a_snap_length(
         for i, expression in enumerate(expressions):
             with wire.rx.entered():
                 ring = pfring.open(
-                    f"{backend}:{Wire.CAPTURE}", expression or None, snaplen=snaplen, buffer=ROOM
+                    f"{backend}:{Wire.CAPTURE}",
+                    expression or None,
+                    snaplen=snaplen,
+                    buffer=ROOM,
+                    latency=HELD,
                 )
             rings.append(stack.enter_context(ring))
             path = tmp_path / f"theirs-{i}.pcap"
@@ -164,7 +172,7 @@ def test_a_filter_set_while_packets_are_queued(
         rings, dumps = [], []
         for i, expression in enumerate(expressions):
             with wire.rx.entered():
-                ring = pfring.open(f"{backend}:{Wire.CAPTURE}", buffer=ROOM)
+                ring = pfring.open(f"{backend}:{Wire.CAPTURE}", buffer=ROOM, latency=HELD)
             rings.append(stack.enter_context(ring))
             path = tmp_path / f"theirs-{i}.pcap"
             dumps.append(stack.enter_context(Tcpdump(wire.rx, Wire.CAPTURE, path, expression)))
@@ -181,9 +189,14 @@ def test_a_filter_set_while_packets_are_queued(
 def iter_all(ring: pfring.Ring) -> list[tuple[int, bytes]]:
     """Read until nothing more comes."""
     packets: list[tuple[int, bytes]] = []
-    while more := ring.read(10_000, timeout=0.3):
+    while (more := ring.read(10_000, timeout=0.3)) or not everything_is_read(ring):
         packets += more
     return packets
+
+
+def everything_is_read(ring: pfring.Ring) -> bool:
+    stats = ring.stats()
+    return stats.delivered == stats.recv
 
 
 @pytest.mark.parametrize("expression", ["", "tcp", "ip6", "udp port 53"])
@@ -199,7 +212,7 @@ def test_any_cooked_gives_what_tcpdump_shows(
     untagged = [f for f in sent if f[12:14] not in tags]
     path = tmp_path / "theirs.pcap"
     with wire.rx.entered():
-        ring = pfring.open("packet:any", expression or None, cooked=True, buffer=ROOM)
+        ring = pfring.open("packet:any", expression or None, cooked=True, buffer=ROOM, latency=HELD)
     options = ("-y", "LINUX_SLL", "-p")
     with (
         ring,

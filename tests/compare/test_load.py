@@ -35,7 +35,7 @@ def capture_while_sending(
         alive = thread.is_alive()
         more = ring.read(1024, timeout=0.3)
         packets += more
-        if not more and not alive:
+        if not more and not alive and (stats := ring.stats()).delivered == stats.recv:
             break
         time.sleep(pause)
     thread.join()

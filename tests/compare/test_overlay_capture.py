@@ -41,8 +41,8 @@ def captured(
                     env=environment(way),
                 )
             )
-        # libpcap's own immediate ring holds 512 frames in 32 MiB.
-        replay.send(rate=2_000 if "--immediate-mode" in options else 40_000)
+        # What is sent finds room in each ring, also if nobody reads meanwhile.
+        replay.send(rate=40_000)
         for way, tcpdump in running.items():
             assert tcpdump.finish().dropped == 0
             if way.loader:
@@ -59,13 +59,14 @@ def first_difference(a: Sequence[object], b: Sequence[object]) -> object:
     )
 
 
-@pytest.mark.parametrize("options", [(), ("-s", "96"), ("--immediate-mode",)], ids=str)
+# libpcap's own immediate ring holds 512 frames of the usual snap length in 32 MiB.
+@pytest.mark.parametrize("options", [(), ("-s", "96"), ("--immediate-mode", "-s", "2048")], ids=str)
 def test_the_mixed_trace_is_captured_byte_for_byte(
     wire: Wire, trace: Trace, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     frames = trace.frames[:6000] if "--immediate-mode" in options else trace.frames
     got = captured(wire, tmp_path, frames, *options)
-    whole = 96 if "-s" in options else 1 << 20
+    whole = int(options[-1]) if options else 1 << 20
     sent = [(frame[:whole], len(frame)) for frame in frames]
     assert got[SYSTEM] == sent
     for way in WAYS:
@@ -103,10 +104,8 @@ def tell(process: subprocess.Popen[str], text: str) -> None:
     process.stdin.flush()
 
 
-def test_each_filter_lets_the_same_packets_pass(wire: Wire) -> None:
-    texts = expressions()
-    assert len(texts) > 90
-    assert sum("vlan" in text for text in texts) >= 8
+def tallies(wire: Wire, texts: Sequence[str]) -> dict[Way, list[str]]:
+    """Send frames once; return each library's lines, one for each filter."""
     running: dict[Way, subprocess.Popen[str]] = {}
     try:
         for way in (SYSTEM, *WAYS):
@@ -129,13 +128,25 @@ def test_each_filter_lets_the_same_packets_pass(wire: Wire) -> None:
             tell(process, "\n")
         lines = {}
         for way, process in running.items():
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
             assert process.returncode == 0, err
             lines[way] = out.splitlines()
             assert len(took(err)) == (len(texts) if way.loader else 0)
     finally:
         for process in running.values():
             process.kill()
+    return lines
+
+
+def test_each_filter_lets_the_same_packets_pass(wire: Wire) -> None:
+    texts = expressions()
+    assert len(texts) > 90
+    assert sum("vlan" in text for text in texts) >= 8
+    # A hundred rings are small ones: who has to wait for long loses packets.
+    for _ in range(5):
+        lines = tallies(wire, texts)
+        if all(line.endswith(" 0 lost") for of_one in lines.values() for line in of_one):
+            break
     assert len(lines[SYSTEM]) == len(texts)
     assert all(line.endswith(" 0 lost") for line in lines[SYSTEM])
     hits = [line for line in lines[SYSTEM] if ": 0 packets" not in line]

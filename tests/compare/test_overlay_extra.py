@@ -51,9 +51,9 @@ def finished(process: subprocess.Popen[str], lines: list[str]) -> list[str]:
     return lines + out.splitlines()
 
 
-def send(wire: Wire, rate: int = 20_000) -> None:
+def send(wire: Wire) -> None:
     with Replay(wire, mixed_trace(FRAMES).frames) as replay:
-        replay.send(rate=rate)
+        replay.send()
 
 
 def said(wire: Wire, way: Way, device: str, what: str, **env: str) -> list[str]:
@@ -161,7 +161,7 @@ def test_what_makes_no_sense_in_the_environment_is_as_if_it_were_not_there(wire:
             stack.enter_context(start(wire, OURS, Wire.CAPTURE, "read", **env)) for env in WRONG
         ]
         lines = [until_ready(process) for process in running]
-        send(wire, rate=3_000)
+        send(wire)
         for process, said_so_far in zip(running, lines, strict=True):
             assert not said_so_far[1].startswith("backend libpcap")
             # All of them to each: no two share a cluster.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,19 +20,21 @@ from support.overlay import BUILD, SYSTEM, WAYS, Way, environment, took, without
 
 PROBE = BUILD / "tests/compare/probe"
 
+# It may be run four times.
+pytestmark = pytest.mark.timeout(2400)
+
 
 class Run(NamedTuple):
     lines: list[str]
     errors: str
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Way, Run]]:
-    folder = tmp_path_factory.mktemp("probe")
+def run_all(ways: Sequence[Way], folder: Path) -> dict[Way, Run]:
+    """Run it over several libraries at the same time, to its end."""
     started: list[tuple[Way, Wire, Path, subprocess.Popen[bytes]]] = []
     done = {}
     try:
-        for i, way in enumerate((SYSTEM, *WAYS)):
+        for i, way in enumerate(ways):
             wire, mine = Wire(), folder / str(i)
             mine.mkdir()
             with (mine / "out").open("w") as out, (mine / "err").open("w") as err:
@@ -42,14 +44,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Way, Run]]:
             started.append((way, wire, mine, process))
         for way, _, mine, process in started:
             try:
-                code: int | str = process.wait(240)
+                code: int | str = process.wait(300)
             except subprocess.TimeoutExpired:
                 code = "no code, for it did not end"
             errors = (mine / "err").read_text()
             lines = (mine / "out").read_text().splitlines()
             assert code == 0, f"over {way} it ended with {code} after {lines[-3:]}\n{errors}"
             done[way] = Run(lines, errors)
-        yield done
+        return done
     finally:
         for _, wire, _, process in started:
             process.kill()
@@ -57,13 +59,39 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Way, Run]]:
             wire.remove()
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Way, Run]:
+    return run_all((SYSTEM, *WAYS), tmp_path_factory.mktemp("probe"))
+
+
+def by_title(lines: list[str]) -> dict[str, list[str]]:
+    """Return the observations about each matter."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        found.setdefault(line.partition(" | ")[0], []).append(line)
+    return found
+
+
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_every_observation_is_the_systems(runs: dict[Way, Run], way: Way) -> None:
-    difference = difflib.unified_diff(
-        runs[SYSTEM].lines, runs[way].lines, "system", str(way), lineterm="", n=1
-    )
-    assert not list(difference)
+def test_every_observation_is_the_systems(
+    runs: dict[Way, Run], way: Way, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert without_ours(runs[way].errors) == runs[SYSTEM].errors.strip()
+    theirs, ours = by_title(runs[SYSTEM].lines), by_title(runs[way].lines)
+    assert list(ours) == list(theirs)
+    differing = [title for title in theirs if ours[title] != theirs[title]]
+    # libpcap's blocks are closed by a clock: what a program sees of a machine that stood still is
+    # not what it sees otherwise. Such matters are looked at again, over both, side by side.
+    for _ in range(3):
+        if not differing:
+            return
+        again = run_all((SYSTEM, way), tmp_path_factory.mktemp("again"))
+        theirs, ours = by_title(again[SYSTEM].lines), by_title(again[way].lines)
+        differing = [title for title in differing if ours.get(title) != theirs.get(title)]
+    for title in differing:
+        wanted, found = theirs.get(title, []), ours.get(title, [])
+        difference = difflib.unified_diff(wanted, found, "system", str(way), lineterm="", n=1)
+        assert not list(difference)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)

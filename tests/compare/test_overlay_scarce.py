@@ -80,7 +80,7 @@ class Run:
         assert self.process.stdout
         # A line as before: communicate() knows nothing of what readline() has read ahead.
         out = self.process.stdout.readline()
-        self.told = self.process.communicate(timeout=60)[1]
+        self.told = self.process.communicate(timeout=300)[1]
         assert self.process.returncode == 0, self.told
         self.frames = [bytes.fromhex(frame) for frame in json.loads(out)] if out else []
 
@@ -182,7 +182,7 @@ def test_fifty_handles_leave_descriptors_to_the_program(wire: Wire) -> None:
         with Replay(wire, frames) as replay:
             # At once: libpcap's own ring has few blocks, and each is closed after 10 ms.
             replay.send(rate=20_000)
-        out, told = process.communicate(timeout=120)
+        out, told = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 0, told

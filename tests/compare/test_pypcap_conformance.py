@@ -32,7 +32,7 @@ def environment(kind: str) -> dict[str, str]:
 def of_files(kind: str, *paths: object) -> list[Any]:
     done = subprocess.run(
         command(kind, "file", *paths),
-        capture_output=True, text=True, check=False, timeout=200, env=environment(kind),
+        capture_output=True, text=True, check=False, timeout=400, env=environment(kind),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     result: list[Any] = json.loads(done.stdout)
@@ -53,7 +53,7 @@ def on_wire(wire: Wire, kind: str, frames: tuple[bytes, ...], some: int) -> Any:
             process.stdin.flush()
             with Replay(wire, frames) as replay:
                 assert replay.send().packets == len(frames)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err[-3000:]
     return json.loads(out)
 

@@ -124,7 +124,7 @@ class Namespace:
         self, args: Sequence[str | os.PathLike[str]], **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in this namespace to its end; output is captured as text."""
-        options = {"capture_output": True, "text": True, "timeout": 60} | options
+        options = {"capture_output": True, "text": True, "timeout": 300} | options
         return subprocess.run(self.command(args), check=False, **options)
 
     def popen(

@@ -24,7 +24,7 @@ static void in_child(void (*fn)(const void *), const void *arg)
 	pid = fork();
 	if (!pid) {
 		/* Who waits for ever, or asks again and again, has to be ended. */
-		alarm(30);
+		alarm(120);
 		fn(arg);
 		exit(0);
 	}
@@ -41,7 +41,7 @@ static void closed(const void *arg)
 	struct sum sum = {.p = p};
 
 	send_frame(UDP, 0, 60);
-	see("ready: %d", poll(&ready, 1, 10 * PATIENCE));
+	see("ready: %d", poll(&ready, 1, 2 * PATIENCE));
 	for (int fd = STDERR_FILENO + 1; fd < 256; fd++)
 		close(fd);
 	see("dispatch: %d", pcap_dispatch(p, -1, add, (void *)&sum));
@@ -135,7 +135,7 @@ static void cancelled(const void *arg)
 		pthread_create(&t, NULL, in_callback ? read_and_stay : read_on, p);
 		if (in_callback)
 			send_frames(UDP, 2, 60);
-		for (int i = 0; in_callback && !there && i < 10 * PATIENCE; i++)
+		for (int i = 0; in_callback && !there && i < 2 * PATIENCE; i++)
 			usleep(1000);
 		usleep(20000);
 		pthread_cancel(t);

@@ -165,10 +165,12 @@ void await_carrier(void)
 {
 	struct ifreq ifr = {.ifr_name = "gen0"};
 
-	/* Asked of the socket's own namespace. */
-	for (unsigned waited = 0; waited < 10 * PATIENCE; waited++) {
-		if (ioctl(gen0, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING))
+	/* Asked of the socket's own namespace; the last call waits for who makes it so. */
+	for (unsigned waited = 0; waited < 2 * PATIENCE; waited++) {
+		if (ioctl(gen0, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING)) {
+			ioctl(gen0, SIOCSIFFLAGS, &ifr);
 			return;
+		}
 		usleep(1000);
 	}
 	fprintf(stderr, "probe: gen0 has no carrier\n");

@@ -11,15 +11,11 @@ static void *take_down(void *arg)
 	return NULL;
 }
 
-/*
- * And waits until frames can go: gen0 hears of it from a work queue, under the
- * lock that the second call has to wait for.
- */
+/* And waits until frames can go. */
 static void bring_up(const char *device)
 {
 	run("ip link set %s up", device);
 	await_carrier();
-	run("ip link set %s up", device);
 }
 
 static void *remove_it(void *arg)

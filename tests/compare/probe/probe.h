@@ -27,9 +27,9 @@
 #include <pcap.h>
 
 #define CAPTURE "cap0"
-#define TO_MS 10      /* the handles' read time-out: blocks come soon */
-#define PATIENCE 3000 /* ms until what must come is missing */
-#define QUIET 150     /* ms after which what must not come has not */
+#define TO_MS 10       /* the handles' read time-out: blocks come soon */
+#define PATIENCE 30000 /* ms until what must come is missing */
+#define QUIET 150      /* ms after which what must not come has not */
 
 /* main.c */
 extern const char *folder; /* for files */
