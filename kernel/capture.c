@@ -16,11 +16,10 @@
 #include "record.h"
 
 /*
- * Queues of our own among the kernel's. Only in the ranges of connection
- * tracking does the kernel send no ICMP "time exceeded" for a datagram that is
- * not its own and never becomes whole; a listener must not. The top of the
- * bridge's range collides with no conntrack zone below 61440. Per device, for
- * the same fragment may pass on several.
+ * Queues of our own among the kernel's. Only in the ranges of connection tracking does the kernel
+ * send no ICMP "time exceeded" for a datagram that is not its own and never becomes whole; a
+ * listener must not. The top of the bridge's range collides with no conntrack zone below 61440.
+ * Per device, for the same fragment may pass on several.
  */
 #define PFR_DEFRAG_DEVICES 4096
 #define PFR_DEFRAG_USER(dev)                                                                       \
@@ -64,11 +63,6 @@ static __always_inline void frame_init(struct pfr_frame *f, struct sk_buff *skb,
 	f->coarse = 0;
 }
 
-u64 pfr_capture_time(struct pfr_frame *f)
-{
-	return frame_time(f);
-}
-
 static bool queue_has(u64 queues, u16 queue)
 {
 	return queues == RING_ANY_CHANNEL || (queue < 64 && queues & BIT_ULL(queue));
@@ -102,7 +96,7 @@ static __always_inline bool capture_one(const struct pfr_sub *sub, struct pfr_fr
 	struct pfr_rules *rules;
 	/* Pairs with the release of sockopt.c: who sees it enabled sees its lanes. */
 	u8 takes = smp_load_acquire(&ring->takes);
-	u32 keep = f->len;
+	u32 keep = pfr_skb_readable(f->skb);
 	u32 rate;
 
 	if (!(takes & direction) || !queue_wanted(sub->queues, f))
@@ -140,9 +134,9 @@ bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_
 }
 
 /*
- * Shows the frame from its link-layer header on, and puts the data pointer
- * back. The frame is not cleared first: most of it, what the parser finds, is
- * never looked at, and clearing it cost more than the whole of frame_init().
+ * Shows the frame from its link-layer header on, and puts the data pointer back. The frame is not
+ * cleared first: most of it, what the parser finds, is never looked at, and clearing it cost more
+ * than the whole of frame_init().
  */
 static __always_inline void capture_skb(struct pfr_dev *d, struct sk_buff *skb, u8 direction,
 					u8 flags)

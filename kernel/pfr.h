@@ -428,7 +428,14 @@ int pfr_capture_hook(struct sk_buff *skb, struct net_device *dev, struct packet_
 		     struct net_device *orig);
 rx_handler_result_t pfr_capture_rx_handler(struct sk_buff **pskb);
 bool pfr_capture_one(const struct pfr_sub *sub, struct pfr_frame *f, bool count_drop);
-u64 pfr_capture_time(struct pfr_frame *f);
+
+/* When it came, on the host's clock; asked for once, whatever the number of rings. */
+static __always_inline u64 pfr_capture_time(struct pfr_frame *f)
+{
+	if (!f->system)
+		f->system = ktime_to_ns(pfr_skb_tstamp(f->skb)) ?: ktime_get_real_ns();
+	return f->system;
+}
 
 /* filter.c */
 bool pfr_filter_pass(struct pfr_ring *ring, struct pfr_rules *rules, struct pfr_frame *f);

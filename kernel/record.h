@@ -2,11 +2,10 @@
 /*
  * record.h - the one way into a ring: writing one packet's record to a lane.
  *
- * Included by capture.c alone and inlined there, for it runs once per packet
- * and ring. In an RCU section with bottom halves off. Layout and barriers (A)
- * to (F) are drawn in uapi/pf_ring_lane.h. Where a ring has a lane for each CPU that
- * can ever come, a lane needs no lock: its CPU with bottom halves off is alone.
- * Otherwise producers take lane->lock.
+ * Included by capture.c alone and inlined there, for it runs once per packet and ring. In an RCU
+ * section with bottom halves off. Layout and barriers (A) to (F) are drawn in uapi/pf_ring_lane.h.
+ * Where a ring has a lane for each CPU that can ever come, a lane needs no lock: its CPU with
+ * bottom halves off is alone. Otherwise producers take lane->lock.
  */
 #ifndef PFR_RECORD_H
 #define PFR_RECORD_H
@@ -77,14 +76,6 @@ static noinline void frame_copy_tagged(struct pfr_rec *rec, const struct pfr_fra
 	skb_copy_bits(f->skb, 2 * ETH_ALEN, to, len - 2 * ETH_ALEN - VLAN_HLEN);
 }
 
-/* When it came, on the host's clock; asked for once, whatever the number of rings. */
-static __always_inline u64 frame_time(struct pfr_frame *f)
-{
-	if (!f->system)
-		f->system = ktime_to_ns(pfr_skb_tstamp(f->skb)) ?: ktime_get_real_ns();
-	return f->system;
-}
-
 /* The same on the clock of a ring that wants another one. */
 static noinline u64 frame_other_time(struct pfr_frame *f, u8 clock, struct pfr_rec *rec)
 {
@@ -98,7 +89,7 @@ static noinline u64 frame_other_time(struct pfr_frame *f, u8 clock, struct pfr_r
 	}
 	hw = pfr_skb_hwtstamp(f->skb); /* may ask the driver */
 	if (!hw)
-		return frame_time(f);
+		return pfr_capture_time(f);
 	rec->flags |= PFR_REC_TS_HW;
 	return ktime_to_ns(hw);
 }
@@ -158,7 +149,7 @@ static __always_inline bool record_put(struct pfr_ring *ring, struct pfr_frame *
 	tail[0] = f->tail[0];
 	tail[1] = f->tail[1];
 	if (likely(clock == PFR_TS_SYSTEM))
-		rec->ts_ns = frame_time(f);
+		rec->ts_ns = pfr_capture_time(f);
 	else
 		rec->ts_ns = frame_other_time(f, clock, rec);
 	if (unlikely(f->tpid) && caplen >= TAGGED_MIN)

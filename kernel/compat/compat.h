@@ -72,6 +72,16 @@ static inline ktime_t pfr_skb_hwtstamp(struct sk_buff *skb)
 	return skb_hwtstamps(skb)->hwtstamp;
 }
 
+/* 6.12: what comes behind the headers may be in a device's own memory. */
+static inline u32 pfr_skb_readable(const struct sk_buff *skb)
+{
+#ifdef PFR_HAVE_FRAGS_READABLE
+	if (unlikely(!skb_frags_readable(skb)))
+		return skb_headlen(skb);
+#endif
+	return skb->len;
+}
+
 /*
  * 5.13: modules may say in a softirq whose memory cgroup pays. Before, what packets make the ring
  * learn is charged to nobody; the tables' limits still hold. Before 5.11 a page that is charged
