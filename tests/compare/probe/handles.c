@@ -52,3 +52,14 @@ void filter(pcap_t *p, const char *text)
 		see("\"%s\" cannot be set: %s", text, SAID(p));
 	pcap_freecode(&program);
 }
+
+void see_datalinks(pcap_t *p)
+{
+	int *list = NULL, n = pcap_list_datalinks(p, &list);
+
+	see("link types: %d", n);
+	for (int i = 0; i < n; i++)
+		see("link type %s", pcap_datalink_val_to_name(list[i]));
+	if (n > 0)
+		pcap_free_datalinks(list);
+}

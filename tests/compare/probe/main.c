@@ -76,9 +76,11 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*fn)(void);
 	} parts[] = {
+		/* clang-format off */
 		{"names", probe_names},
 		{"states", probe_states},
 		{"activation", probe_activation},
+		{"kinds", probe_kinds},
 		{"reading", probe_reading},
 		{"breakloop", probe_breakloop},
 		{"filters", probe_filters},
@@ -88,6 +90,7 @@ int main(int argc, char **argv)
 		{"processes", probe_processes},
 		{"behind", probe_behind},
 		{"interface", probe_interface}, /* last: it ends without one */
+		/* clang-format on */
 	};
 
 	if (argc < 3) {

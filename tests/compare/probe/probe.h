@@ -85,11 +85,13 @@ struct how {
 pcap_t *made(const struct how *how);   /* created and set up; how NULL: the default */
 pcap_t *opened(const struct how *how); /* and activated */
 void filter(pcap_t *p, const char *text);
+void see_datalinks(pcap_t *p);
 
 /* The parts, each a file. */
 void probe_names(void);
 void probe_states(void);
 void probe_activation(void);
+void probe_kinds(void);
 void probe_reading(void);
 void probe_breakloop(void);
 void probe_filters(void);

@@ -80,17 +80,6 @@ static void before(void)
 	pcap_close(p);
 }
 
-static void see_datalinks(pcap_t *p)
-{
-	int *list = NULL, n = pcap_list_datalinks(p, &list);
-
-	see("link types: %d", n);
-	for (int i = 0; i < n; i++)
-		see("link type %s", pcap_datalink_val_to_name(list[i]));
-	if (n > 0)
-		pcap_free_datalinks(list);
-}
-
 static void after(void)
 {
 	char errbuf[PCAP_ERRBUF_SIZE] = "";
