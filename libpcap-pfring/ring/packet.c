@@ -329,7 +329,8 @@ static int packet_stats(struct pfri_ring *r, struct pfring_stats64 *st)
 	st->recv -= cut;
 	st->drop += cut;
 	st->ring_bytes = p->now.store.tp3.bytes + p->now.store.slots.bytes;
-	st->queued_bytes = store_queued(&p->now.store) + store_queued(&p->old);
+	/* The frozen ring is its reader's alone, who unmaps it when it is empty. */
+	st->queued_bytes = store_queued(&p->now.store);
 	st->wakeups = p->wakeups;
 	return 0;
 }
