@@ -33,6 +33,7 @@ from ..lab.trace import mixed_trace
 
 PROGRAM = Path(__file__).with_name("sniffer.py")
 FILTER = "ip6 or tcp port 443 or (vlan and udp)"
+_PATIENCE = 60  # seconds that only a hang lasts, however busy the machine
 
 
 class Listener(Protocol):
@@ -92,7 +93,7 @@ class Sniffer:
         ]
         for reader in self._readers:
             reader.start()
-        if not self._listening.wait(30) or self._process.poll() is not None:
+        if not self._listening.wait(_PATIENCE) or self._process.poll() is not None:
             self.kill()
             raise LabError(f"the sniffer did not start: {self._complaints.strip()}")
 
@@ -100,23 +101,28 @@ class Sniffer:
         """Wait until nothing more comes, press Ctrl-C; return its captured and dropped."""
         last, quiet_since = -1, time.monotonic()
         while time.monotonic() - quiet_since < 0.7:
-            if self.captured != last:
+            if self.captured != last or not self._asleep():
                 last, quiet_since = self.captured, time.monotonic()
             time.sleep(0.05)
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(15)
+            self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise LabError("the sniffer does not end on Ctrl-C") from None
         for reader in self._readers:
-            reader.join(5)
+            reader.join(_PATIENCE)
         words = re.fullmatch(
             r"(\d+) packets captured, (\d+) received, (\d+) dropped", self._lines[-1]
         )
         if self._process.returncode or not words:
             raise LabError(f"the sniffer failed: {self._complaints.strip()}")
         return int(words[1]), int(words[3])
+
+    def _asleep(self) -> bool:
+        """Return whether it waits; on a busy machine it may have been kept from reading (R)."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
+        return stat.rpartition(")")[2].split()[0] not in "RD"
 
     def backend(self) -> tuple[str, str]:
         """Return which backend it captured with and why, in the library's words."""
