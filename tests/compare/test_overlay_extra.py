@@ -46,7 +46,7 @@ def until_ready(process: subprocess.Popen[str]) -> list[str]:
 
 def finished(process: subprocess.Popen[str], lines: list[str]) -> list[str]:
     # Which ends its input, too.
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     return lines + out.splitlines()
 
@@ -185,7 +185,7 @@ def test_who_polls_actively_hears_that_the_interface_is_gone(wire: Wire, way: Wa
             while "listening on" not in process.stderr.readline():
                 assert process.poll() is None
             wire.rx.ip("link del gone0")
-            told = process.communicate(timeout=60)[1]
+            told = process.communicate(timeout=300)[1]
         finally:
             process.kill()
     assert "The interface disappeared" in told

@@ -57,7 +57,7 @@ def elsewhere(script: str, **options: object) -> str:
         env=environment(SYSTEM),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         **options,  # type: ignore[call-overload]
     )

@@ -245,7 +245,7 @@ def test_doctor_says_what_to_do_without_privileges() -> None:
         "sys.exit(doctor.run())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 1, done.stderr
     assert "!!  privileges" in done.stdout

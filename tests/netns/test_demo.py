@@ -16,7 +16,7 @@ def run(*args: str) -> subprocess.CompletedProcess[str]:
         [*COMMAND, *args],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         env=os.environ | {"COLUMNS": "140"},
     )
@@ -42,7 +42,7 @@ def test_the_demo_ends_well_as_a_background_job_that_ignores_control_c() -> None
         ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND, "--packets", "1000"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -87,7 +87,7 @@ def test_a_long_time_out_does_not_keep_the_tail_of_a_stream(
             with Replay(wire, trace.frames[:40]) as replay:
                 replay.send()
             # Far less than the time-out.
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert (out, err, process.returncode) == ("0\n", "", 0)
@@ -105,7 +105,7 @@ def test_control_c_ends_an_idle_call(wire: Wire, read: str, to_ms: int) -> None:
         until_asleep(process.pid, process.pid)
         process.send_signal(signal.SIGINT)
         try:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert (out, err, process.returncode) == ("interrupted (0, 0, 0)\n", "", 0)

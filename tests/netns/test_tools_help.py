@@ -13,7 +13,7 @@ from support.tools_page import BLOCK, PAGE, help_of, page, tools
 
 def call(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [str(program(f"libpcap-pfring/tools/{name}")), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("name", tools())

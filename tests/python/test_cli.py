@@ -20,7 +20,7 @@ PFRING = [sys.executable, "-m", "pfring"]
 
 def pfring_(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        [*PFRING, *args], capture_output=True, text=True, check=False, timeout=120, **options
+        [*PFRING, *args], capture_output=True, text=True, check=False, timeout=300, **options
     )
 
 
@@ -81,7 +81,7 @@ def test_a_file_comes_in_by_one_pipe_and_leaves_by_another(trace: Trace, trace_f
             stdin=file,
             capture_output=True,
             check=True,
-            timeout=120,
+            timeout=300,
         )
     assert done.stdout == trace_file.read_bytes()
     assert f"{len(trace)} packets read".encode() in done.stderr
@@ -161,7 +161,7 @@ def test_a_terminal_is_spared_binary_output(trace_file: Path) -> None:
         stdout=slave,
         stderr=subprocess.PIPE,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     os.close(slave)
     os.close(master)
@@ -177,7 +177,7 @@ def test_a_reader_who_has_seen_enough_is_no_failure(trace_file: Path) -> None:
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run(
-            [*PFRING, *command], stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60
+            [*PFRING, *command], stdout=writer, stderr=subprocess.PIPE, check=False, timeout=300
         )
         os.close(writer)
         assert done.returncode == 0

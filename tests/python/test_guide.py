@@ -40,7 +40,7 @@ def test_the_example_runs(
     words = [sys.executable, "-c", text] if language == "python" else ["sh", "-ec", text]
     done = subprocess.run(
         words, cwd=tmp_path, env={**os.environ, "PATH": path},
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

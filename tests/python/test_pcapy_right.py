@@ -166,7 +166,7 @@ def test_a_capture_file_can_come_through_standard_input(pcapy_files: Files) -> N
             stdout=subprocess.PIPE,
             text=False,
         ) as process:
-            out, _ = process.communicate(content.read_bytes(), timeout=60)
+            out, _ = process.communicate(content.read_bytes(), timeout=300)
         assert out == b"300 (None, b'')\n"
 
 
@@ -225,7 +225,7 @@ def test_after_a_fork_one_process_goes_on_and_the_other_is_told(
     gate[0].send("go")
     its = report[0].recv()
     mine = mine or read_on()
-    process.join(20)
+    process.join(60)
     winner, loser, pid = (its, mine, process.pid) if child_first else (mine, its, os.getpid())
     assert winner == "True"
     assert loser == f"process {pid} reads this capture since the fork; open one of your own"

@@ -99,7 +99,7 @@ def test_pfring_run_serves_import_pcap_but_not_a_module_of_the_program(
 
     def told(*words: str) -> str:
         done = subprocess.run(
-            [*run, *words], capture_output=True, text=True, check=True, timeout=60
+            [*run, *words], capture_output=True, text=True, check=True, timeout=300
         )
         return done.stdout
 

@@ -268,7 +268,7 @@ def test_the_library_is_where_the_package_says() -> None:
         "v = ctypes.c_uint32(); lib.pfring_version_noring(ctypes.byref(v)); print(hex(v.value))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout == "0x50404\n"
 
@@ -284,7 +284,7 @@ def test_importing_pfring_loads_nothing_heavy() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.stdout == "[]\n"
 

@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 def run(words: list[str], folder: Path, cwd: Path) -> tuple[int, str, str]:
     env = {**os.environ, "PYTHONPATH": str(folder.parent / "stand-in")}
     done = subprocess.run(
-        words, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=60
+        words, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -110,6 +110,6 @@ def test_an_unmodified_sniffer_reads_a_file(trace_file: Path, tmp_path: Path) ->
         "print(count)\n"
     )
     done = subprocess.run(
-        [*RUN, program, trace_file], capture_output=True, text=True, check=True, timeout=60
+        [*RUN, program, trace_file], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout == "12000\n"

@@ -22,7 +22,7 @@ sys.meta_path.insert(0, Blocker())
 def told(code: str) -> tuple[int, str, str]:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_SCAPY + code],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

@@ -168,7 +168,7 @@ def test_two_threads_that_look_at_once_see_one_packet() -> None:
         seen: list[tuple[int, str]] = []
 
         def look(packet: Packet = packet, start: threading.Barrier = start) -> None:
-            start.wait(30)
+            start.wait(60)
             seen.append((id(packet[UDP]), repr(packet)))  # noqa: B023
 
         threads = [threading.Thread(target=look) for _ in range(4)]

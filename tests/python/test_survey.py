@@ -15,7 +15,7 @@ from pfring.survey import Survey
 
 def pfring_command(*args: object) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "pfring", *map(str, args)]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_stats_of_a_file_are_the_files(trace: Trace, trace_file: Path) -> None:
