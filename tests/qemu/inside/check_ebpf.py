@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import socket
 import struct
 from collections.abc import Iterator
@@ -61,7 +62,13 @@ def program(*instructions: Insn, kind: int = SOCKET_FILTER) -> Iterator[bytes]:
         ctypes.addressof(text),
         ctypes.addressof(licence),
     )
-    fd = check(libc.syscall(SYS_BPF, PROG_LOAD, attr, len(attr)))
+    # Before 5.11 programs and rings shared the limit on locked memory.
+    limits = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        fd = check(libc.syscall(SYS_BPF, PROG_LOAD, attr, len(attr)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, limits)
     try:
         yield struct.pack("<i", fd)
     finally:
