@@ -2,11 +2,10 @@
 /*
  * cluster.c - rings that share the packets of a device.
  *
- * A cluster is a number in a network namespace. On each device its members
- * form a group, ordered by consumer id; a packet goes to member hash modulo
- * count, so two devices with the same consumers agree. Groups are built anew
- * under RTNL whenever a member comes or goes, and read under RCU. Cluster and
- * type belong to the user who came first; others need CAP_NET_ADMIN.
+ * A cluster is a number in a network namespace. On each device its members form a group, ordered by
+ * consumer id; a packet goes to member hash modulo count, so two devices with the same consumers
+ * agree. Groups are built anew under RTNL whenever a member comes or goes, and read under RCU.
+ * Cluster and type belong to the user who came first; others need CAP_NET_ADMIN.
  */
 #include <linux/cred.h>
 #include <linux/rtnetlink.h>

@@ -2,11 +2,10 @@
 /*
  * device.c - which rings listen on which devices.
  *
- * A device with a listener has one packet hook of ours, in transparent modes 1
- * and 2 an rx handler as well, and a list of subscriptions; a ring bound to
- * "any" subscribes to every device of its namespace as they come and go, so
- * there is no global hook. Everything here runs under RTNL; the packet path
- * reads the lists under RCU.
+ * A device with a listener has one packet hook of ours, in transparent modes 1 and 2 an rx handler
+ * as well, and a list of subscriptions; a ring bound to "any" subscribes to every device of its
+ * namespace as they come and go, so there is no global hook. Everything here runs under RTNL; the
+ * packet path reads the lists under RCU.
  */
 #include <linux/if_vlan.h>
 #include <linux/rtnetlink.h>

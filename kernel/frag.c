@@ -2,10 +2,9 @@
 /*
  * frag.c - what later fragments of a datagram do not say: their ports.
  *
- * The first fragment leaves its ports here, the others find them, so that all
- * go to the member of a cluster that has the flow. One table per network
- * namespace, direct mapped, an entry good for five seconds; a collision or a
- * fragment before its first costs coherence, never memory. Called on the
+ * The first fragment leaves its ports here, the others find them, so that all go to the member of a
+ * cluster that has the flow. One table per network namespace, direct mapped, an entry good for five
+ * seconds; a collision or a fragment before its first costs coherence, never memory. Called on the
  * packet path; the spinlock is taken for fragments only.
  */
 #include <linux/jhash.h>

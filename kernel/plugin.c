@@ -2,12 +2,11 @@
 /*
  * plugin.c - plugins: the table of them, and a rule's use of them.
  *
- * A rule that names plugins has a pfr_use, from its birth to its destruction,
- * and each use holds the plugin's module: what a packet may meet cannot be
- * unloaded, and a plugin's code never runs after its last use. The table is
- * read under RCU, for a packet may add a hash rule with a plugin; written
- * under plugin_lock. The packet's half is called by filter.c in an RCU section
- * with bottom halves off; use->lock makes a rule's callbacks come one by one.
+ * A rule that names plugins has a pfr_use, from its birth to its destruction, and each use holds
+ * the plugin's module: what a packet may meet cannot be unloaded, and a plugin's code never runs
+ * after its last use. The table is read under RCU, for a packet may add a hash rule with a plugin;
+ * written under plugin_lock. The packet's half is called by filter.c in an RCU section with bottom
+ * halves off; use->lock makes a rule's callbacks come one by one.
  */
 #include <linux/seq_file.h>
 #include <linux/slab.h>

@@ -2,10 +2,9 @@
 /*
  * tx.c - frames from user space to a device's queue.
  *
- * send() and sendmmsg() end here: one whole frame per message, handed to the
- * stack's transmit path, queueing disciplines and taps included. Process
- * context, no lock of ours. What a socket has queued is charged to it
- * (SO_SNDBUF), so a slow device makes send() wait or return -EAGAIN.
+ * send() and sendmmsg() end here: one whole frame per message, handed to the stack's transmit path,
+ * queueing disciplines and taps included. Process context, no lock of ours. What a socket has
+ * queued is charged to it (SO_SNDBUF), so a slow device makes send() wait or return -EAGAIN.
  */
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>

@@ -2,11 +2,10 @@
 /*
  * wake.c - when a sleeping reader is woken.
  *
- * At once when the watermark is reached (packets, or half of a lane in bytes);
- * otherwise by a timer, so that one packet is never held back longer than
- * watermark_ms; which of the two, record.h decides. Nothing here runs while the
- * reader does not sleep. pfr_wake_now() and _later() are called by producers in
- * an RCU section with bottom halves off, the timer in softirq, poll() in
+ * At once when the watermark is reached (packets, or half of a lane in bytes); otherwise by a
+ * timer, so that one packet is never held back longer than watermark_ms; which of the two, record.h
+ * decides. Nothing here runs while the reader does not sleep. pfr_wake_now() and _later() are
+ * called by producers in an RCU section with bottom halves off, the timer in softirq, poll() in
  * process context.
  */
 #include "pfr.h"
