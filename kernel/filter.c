@@ -79,12 +79,14 @@ static void count(struct pfr_rule *rule, enum verdict verdict)
 		struct pfr_rule_count *c = this_cpu_ptr(rule->count);
 
 		c->match++;
+		smp_wmb(); /* rule_sum() finds no more verdicts than matches */
 		c->filtered += verdict == REFUSE;
 		c->forwarded += verdict == PASS;
 		c->last = now;
 		return;
 	}
 	atomic64_inc(&rule->shared.match);
+	smp_wmb();
 	if (verdict == REFUSE)
 		atomic64_inc(&rule->shared.filtered);
 	else if (verdict == PASS)
@@ -223,20 +225,22 @@ static void rule_sum(const struct pfr_rule *rule, struct pfr_rule_count *sum)
 	int cpu;
 
 	*sum = (struct pfr_rule_count){
-		.match = atomic64_read(&rule->shared.match),
 		.filtered = atomic64_read(&rule->shared.filtered),
 		.forwarded = atomic64_read(&rule->shared.forwarded),
 		.last = max(rule->born, READ_ONCE(rule->shared.last)),
 	};
+	smp_rmb(); /* pairs with count() */
+	sum->match = atomic64_read(&rule->shared.match);
 	if (!rule->count)
 		return;
 	for_each_possible_cpu(cpu) {
 		const struct pfr_rule_count *c = per_cpu_ptr(rule->count, cpu);
 
-		sum->match += READ_ONCE(c->match);
 		sum->filtered += READ_ONCE(c->filtered);
 		sum->forwarded += READ_ONCE(c->forwarded);
 		sum->last = max(sum->last, READ_ONCE(c->last));
+		smp_rmb();
+		sum->match += READ_ONCE(c->match);
 	}
 }
 
