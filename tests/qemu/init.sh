@@ -26,6 +26,8 @@ $bb mount -t tmpfs shm /host/dev/shm
 $bb mount -t debugfs debug /host/sys/kernel/debug 2>/dev/null
 [ -e /host/dev/fd ] || $bb ln -s /proc/self/fd /host/dev/fd
 $bb ifconfig lo up
+# What is sent to a CPU that does not get to take it shall wait, however much it is.
+echo 1000000 >/host/proc/sys/net/core/netdev_max_backlog
 $bb cp /payload $bb /host/run/
 $bb cat >/host/run/stage2 <<'EOF'
 /bin/sh /run/payload </dev/null >/dev/ttyS1 2>&1

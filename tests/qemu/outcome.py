@@ -18,8 +18,8 @@ import guest
 
 HERE = Path(__file__).resolve().parent
 INSIDE = HERE / "inside"
-STUCK = 700  # seconds for a check that even its own limit (told.py) does not end
-SILENCE = 1000  # no word from the guest for so long: it hangs
+STUCK = 1200  # seconds for a check that even its own limit (told.py) does not end
+SILENCE = 1500  # no word from the guest for so long: it hangs
 
 # Compiling Python anew takes most of a guest's time: it gets what the host compiled.
 BYTECODE = guest.PROJECT / ".cache" / "qemu" / "bytecode"

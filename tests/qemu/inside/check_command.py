@@ -29,7 +29,6 @@ def pfring(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.limit(250)
 @pytest.mark.slow
 def test_module_is_loaded_told_about_and_unloaded() -> None:
     done = pfring("status")
@@ -54,7 +53,6 @@ def test_module_is_loaded_told_about_and_unloaded() -> None:
     assert PF_RING == 27
 
 
-@pytest.mark.limit(250)
 @pytest.mark.slow
 def test_what_cannot_be_loaded_is_explained(tmp_path: Path) -> None:
     done = pfring("load", "-m", tmp_path / "none.ko")

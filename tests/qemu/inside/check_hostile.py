@@ -14,7 +14,7 @@ import pytest
 from check_reflect import two_pairs
 from frames import numbered
 from module import load, unload
-from pfsock import Ring, Sender, pair
+from pfsock import Ring, Sender, pair, settle
 from rulebook import pass_through
 from traffic import traffic
 
@@ -22,7 +22,6 @@ PROGRAMS = Path(os.environ.get("PFRING_PROGRAMS", "/nowhere"))
 SECONDS = 100  # three runs: five minutes
 PARAMETERS = None
 SLOW = pytest.mark.slow
-LONG = pytest.mark.limit(SECONDS + 150)
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ def test_books_balance_when_small_rings_overflow() -> None:
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize(
     ("seed", "seconds"),
-    [(3, 4), *(pytest.param(n, SECONDS, marks=[SLOW, LONG]) for n in (1, 2))],
+    [(3, 4), *(pytest.param(n, SECONDS, marks=SLOW) for n in (1, 2))],
 )
 def test_hostile_root_does_no_harm(seed: int, seconds: int) -> None:
     stop = threading.Event()
@@ -87,10 +86,11 @@ def test_hostile_root_does_no_harm(seed: int, seconds: int) -> None:
         subprocess.run(
             [PROGRAMS / "hostile", str(seconds), str(seed * 1000), v0, v1, "lo"],
             check=True,
-            timeout=seconds + 100,
+            timeout=seconds + 600,
         )
         stop.set()
         thread.join()
+        settle()
         with Ring(v1) as ring:
             sender = Sender(v0)
             sender.send(numbered(1))
@@ -100,7 +100,7 @@ def test_hostile_root_does_no_harm(seed: int, seconds: int) -> None:
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize(
-    ("seed", "seconds"), [(1, 5), *(pytest.param(n, SECONDS, marks=[SLOW, LONG]) for n in (2, 3))]
+    ("seed", "seconds"), [(1, 5), *(pytest.param(n, SECONDS, marks=SLOW) for n in (2, 3))]
 )
 def test_rules_that_come_and_go_under_load_do_no_harm(seed: int, seconds: int) -> None:
     with two_pairs() as (v0, v1, w0, _):
@@ -108,17 +108,17 @@ def test_rules_that_come_and_go_under_load_do_no_harm(seed: int, seconds: int) -
             [PROGRAMS / "rulestorm", str(seconds), str(seed * 1000), v0, v1, w0],
             capture_output=True,
             text=True,
-            timeout=seconds + 100,
+            timeout=seconds + 600,
             check=False,
         )
         print(done.stdout)
         assert done.returncode == 0, done.stdout + done.stderr
+        settle()
         with Ring(v1) as ring:
             assert pass_through(ring, v0, numbered(1)) == [numbered(1)]
 
 
 @SLOW
-@LONG
 @pytest.mark.usefixtures("loaded")
 def test_hostile_user_in_namespaces_of_its_own_does_no_harm() -> None:
     inside = (
@@ -132,7 +132,7 @@ def test_hostile_user_in_namespaces_of_its_own_does_no_harm() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS + 120,
+        timeout=SECONDS + 600,
         cwd="/",
     )
     assert done.returncode == 0, done.stderr

@@ -65,7 +65,7 @@ def output(command: list[str | Path], device: str) -> list[str]:
         assert first == "ready\n", first + process.stderr.read()
         feed(device)
         try:
-            out, err = process.communicate(timeout=100)
+            out, err = process.communicate(timeout=600)
         finally:
             process.kill()
         assert (process.returncode, err) == (0, "")
@@ -110,7 +110,7 @@ def test_tcpdump_over_our_libpcap_takes_the_modules_ring(tmp_path: Path) -> None
             assert line, said
             said += line
         feed(v0)
-        said += process.communicate(timeout=100)[1]
+        said += process.communicate(timeout=600)[1]
     assert "pfring: v1: backend pfring" in said
     assert re.search(rf"^{len(FRAMES)} packets captured", said, re.M), said
     raw = file.read_bytes()[24:]
@@ -150,6 +150,6 @@ def test_command_line_captures_through_the_module(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.1)
         feed(v0)
-        said, _ = process.communicate(timeout=100)
+        said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     assert all(frame in file.read_bytes() for frame in FRAMES)

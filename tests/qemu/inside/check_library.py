@@ -6,10 +6,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from module import load, unload
+from patience import until
 from pfsock import ip
 
 PARAMETERS = None
@@ -60,6 +62,10 @@ def namespaces() -> Iterator[None]:
         ip("netns", "del", name)
 
 
+def is_up(namespace: str, device: str) -> bool:
+    return " state UP " in ip("-n", namespace, "link", "show", device)
+
+
 @pytest.fixture
 def wire(namespaces: None) -> Iterator[None]:
     """gen0 in namespace sender, cap0 in namespace reader, both silent."""
@@ -68,6 +74,10 @@ def wire(namespaces: None) -> Iterator[None]:
         *("peer", "name", "cap0", "netns", "reader"),
     )
     ip("-n", "reader", "link", "set", "cap0", "up", "arp", "off")
+    # As pfsock.carry() does: each starts to send when its carrier has been seen.
+    for place in (("sender", "gen0"), ("reader", "cap0")):
+        until(partial(is_up, *place))
+        ip("-n", place[0], "link", "set", place[1], "up")
     yield
     for namespace, device in (("sender", "gen0"), ("reader", "q0")):
         # The case may have removed the one, and may not have made the other.
@@ -83,5 +93,5 @@ def test_contract(case: str, tmp_path: Path) -> None:
     # On one CPU: veth itself reorders what a thread sends while it moves to another one.
     command: list[str | Path] = ["ip", "netns", "exec", "reader", "taskset", "-c", "0"]
     command += [CONTRACT, case, "pfring", "sender", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"

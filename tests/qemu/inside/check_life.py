@@ -17,7 +17,6 @@ PARAMETERS = None
 
 
 @pytest.mark.slow
-@pytest.mark.limit(600)
 def test_module_comes_and_goes_100_times() -> None:
     for _ in range(100):
         load()

@@ -35,8 +35,10 @@ from pfsock import (
     Record,
     Ring,
     Sender,
+    carry,
     ip,
     pair,
+    settle,
 )
 
 SO_RCVBUFFORCE = 33
@@ -104,7 +106,7 @@ def test_tcpdump_beside_us_sees_the_same_bytes(tmp_path: Path) -> None:
             pass
         send(v0, *frames)
         ours = [r.data for r in ring.collect(502)]
-        tcpdump.communicate(timeout=60)
+        tcpdump.communicate(timeout=600)
     raw, theirs, at = trace.read_bytes(), [], 24
     while at < len(raw):
         length = struct.unpack_from("<I", raw, at + 8)[0]
@@ -447,7 +449,7 @@ def test_loopback_packets_come_once() -> None:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         udp.sendto(b"hello", ("127.0.0.1", 9))
         udp.close()
-        time.sleep(0.3)
+        settle()
         for reader, kind in ((ring, 0), (tx, OUTGOING), (every, 0)):
             mine = [r for r in reader.read() if r.data.endswith(b"hello") and r.data[23] == 17]
             assert [r.pkttype for r in mine] == [kind]
@@ -536,7 +538,7 @@ def test_large_offloaded_frame_is_one_packet_and_says_so() -> None:
                     time.sleep(0.1)
             client.sendall(b"q" * 400_000)
             client.close()
-            assert server.communicate(timeout=60)[0] == b"q" * 400_000
+            assert server.communicate(timeout=600)[0] == b"q" * 400_000
             big = [r for r in ring.read() if r.flags & GSO]
             assert big
             assert all(r.len > 1514 and r.caplen == r.len for r in big)
@@ -572,15 +574,7 @@ def test_e1000e_passes_frames_of_every_size() -> None:
     for name in ("eth0", "eth1"):
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         ip("link", "set", name, "promisc", "on", "up")
-    for _ in range(100):
-        if (
-            Path("/sys/class/net/eth1/carrier").read_text()
-            == Path("/sys/class/net/eth0/carrier").read_text()
-            == "1\n"
-        ):
-            break
-        time.sleep(0.1)
-    time.sleep(0.5)
+    carry("eth0", "eth1")
     with Ring("eth1", direction=RX_ONLY) as ring:
         send("eth0", *frames)
         got: list[Record] = ring.collect(300)

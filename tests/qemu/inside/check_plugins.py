@@ -8,13 +8,14 @@ import random
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from frames import ether, ipv6, ports, tcp4, udp4, udp6
 from module import MODULE
+from patience import until
 from pfsock import Ring, pair, refused
 from rulebook import (
     ADD,
@@ -66,10 +67,7 @@ def plugins(*names: str) -> Iterator[None]:
         yield
     finally:
         for name in names:
-            end = time.monotonic() + 60
-            while not rmmod(name):
-                assert time.monotonic() < end, f"{name} stays in use"
-                time.sleep(0.05)
+            until(partial(rmmod, name))
 
 
 def said(ring: Ring, which: int | Flow, form: str) -> tuple[int, ...]:
@@ -190,15 +188,9 @@ def test_purge_asks_the_plugin_and_the_last_rule_frees_the_ring() -> None:
             assert refused(errno.ENOENT, counts, ring, 2)
             assert left.read_text(encoding="ascii") == "0\n"
             remove(ring, 1)
-            end = time.monotonic() + 60
-            while left.read_text(encoding="ascii") != "1\n":
-                assert time.monotonic() < end
-                time.sleep(0.05)
+            until(lambda: left.read_text(encoding="ascii") == "1\n")
             add(ring, Rule(3, plugin=DUMMY))
-        end = time.monotonic() + 60
-        while left.read_text(encoding="ascii") != "2\n":
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until(lambda: left.read_text(encoding="ascii") == "2\n")
 
 
 def test_filter_plugin_without_a_handler_leaves_the_rules_own_figures() -> None:

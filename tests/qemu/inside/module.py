@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
+
+from patience import until
 
 MODULE = os.environ.get("PFRING_MODULE", "")
 
@@ -17,9 +18,5 @@ def load(*parameters: str) -> None:
 
 def unload() -> None:
     """Remove the module; the last socket's memory may take a grace period to go."""
-    for _ in range(100):
-        done = subprocess.run(["rmmod", "pf_ring"], capture_output=True, text=True, check=False)
-        if not done.returncode:
-            return
-        time.sleep(0.1)
-    raise AssertionError(done.stderr)
+    command = ["rmmod", "pf_ring"]
+    until(lambda: not subprocess.run(command, capture_output=True, check=False).returncode)

@@ -8,6 +8,7 @@ so that a fault in the library cannot hide one in the module, or the reverse.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import os
 import re
@@ -18,8 +19,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from patience import TRIES, until
 
 PF_RING, ETH_P_ALL, SOL = 27, 0x0003, 0
 JOIN, LEAVE, SAMPLING, ACTIVATE, NAME, DIRECTION, DISCARD, DEACTIVATE = (
@@ -220,13 +224,17 @@ class Ring:
         poll.register(self.fileno(), select.POLLIN)
         return next((events for _, events in poll.poll(milliseconds)), 0)
 
-    def collect(self, count: int, seconds: float = 20) -> list[Record]:
-        """Read until count packets are there or time is over."""
+    def collect(self, count: int) -> list[Record]:
+        """Read until count packets are there, or none has come for long; tries are what counts."""
         records: list[Record] = []
-        end = time.monotonic() + seconds
-        while len(records) < count and time.monotonic() < end:
-            self.wait(100)
-            records += self.read()
+        left = TRIES // 2
+        while len(records) < count and left:
+            events = self.wait(100)
+            fresh = self.read()
+            records += fresh
+            left = TRIES // 2 if fresh else left - 1
+            if events and not fresh:  # of another kind
+                time.sleep(0.1)
         return records
 
     def stats(self) -> Stats:
@@ -265,10 +273,46 @@ def ip(*words: str) -> str:
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
 
 
-def _arriving() -> bool:
-    """Whether a CPU's queue of received packets is not empty (net/core/net-procfs.c)."""
+def _received() -> list[tuple[str, int]]:
+    """How many packets each CPU has taken from its queue, and has in it (net/core/net-procfs.c)."""
     lines = Path("/proc/net/softnet_stat").read_text(encoding="ascii").splitlines()
-    return any(int(line.split()[11], 16) for line in lines)
+    return [(words[0], int(words[11], 16)) for words in map(str.split, lines)]
+
+
+def _arrived() -> bool:
+    """Whether nothing is left of what came to this CPU.
+
+    Nobody runs on a CPU while it delivers a packet: there are only those of its queue.
+    """
+    return not any(queued for _, queued in _received())
+
+
+_turn = itertools.count()
+
+
+@contextmanager
+def one_cpu(number: int | None = None) -> Iterator[None]:
+    """Stay on one, now this, now that: what is sent from two of them may arrive in any order."""
+    mine = os.sched_getaffinity(0)
+    chosen = sorted(mine)[next(_turn) % len(mine)] if number is None else number
+    os.sched_setaffinity(0, {chosen})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
+def settle() -> None:
+    """Whatever anybody sent before has arrived, and so has what it gave rise to."""
+
+    def quiet() -> bool:
+        before = _received()
+        for cpu in range(len(before)):
+            with one_cpu(cpu):
+                until(_arrived, 0.001)
+        return before == _received()
+
+    until(quiet, 0.001)
 
 
 class Sender:
@@ -279,7 +323,7 @@ class Sender:
         self.sock.bind((device, 0))
 
     def post(self, *frames: bytes) -> None:
-        """Send them in order, not waiting for them to arrive."""
+        """Send them, not waiting for them to arrive."""
         for frame in frames:
             self.sock.send(frame)
 
@@ -288,28 +332,49 @@ class Sender:
 
         Mostly they do within the system call, but a busy machine leaves them to ksoftirqd.
         """
-        self.post(*frames)
-        end = time.monotonic() + 20
-        while _arriving() and time.monotonic() < end:
-            time.sleep(0.001)
+        with one_cpu():
+            self.post(*frames)
+            until(_arrived, 0.001)
 
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
 
 
+def carry(*devices: str) -> None:
+    """They do, on return. Some time after both ends are up a worker (net/core/link_watch.c)
+    starts a device's queue, which drops until then what it is given."""
+    for device in devices:
+        state = Path("/sys/class/net", device, "operstate")
+        until(partial(_reads, state, "up\n"))
+        # The worker has a lock all the while, and this waits for it.
+        state.with_name("speed").read_text(encoding="ascii")
+
+
+def _reads(path: Path, text: str) -> bool:
+    return path.read_text(encoding="ascii") == text
+
+
 @contextmanager
-def pair(queues: int = 1) -> Iterator[tuple[str, str]]:
+def wire(a: str, b: str, queues: int = 1) -> Iterator[tuple[str, str]]:
     """A veth pair that is up and otherwise silent."""
     many = ["numrxqueues", str(queues), "numtxqueues", str(queues)]
     Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1", encoding="ascii")
-    ip("link", "add", "v0", "up", "arp", "off", *many, "type", "veth", "peer", "name", "v1", *many)
+    ip("link", "add", a, "up", "arp", "off", *many, "type", "veth", "peer", "name", b, *many)
     try:
-        ip("link", "set", "v1", "up", "arp", "off")
-        yield "v0", "v1"
+        ip("link", "set", b, "up", "arp", "off")
+        carry(a, b)
+        yield a, b
     finally:
         with suppress(subprocess.CalledProcessError):
-            ip("link", "del", "v0")
+            ip("link", "del", a)
+
+
+@contextmanager
+def pair(queues: int = 1) -> Iterator[tuple[str, str]]:
+    """The pair that most checks have."""
+    with wire("v0", "v1", queues) as ends:
+        yield ends
 
 
 def refused(code: int, call: Callable[..., object], *arguments: object) -> bool:

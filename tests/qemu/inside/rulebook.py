@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 from typing import NamedTuple
 
+from patience import until
 from pfsock import Ring, Sender
 
 ADD, REMOVE, POLICY, PURGE_HASH, PURGE_RULES, REFLECTOR = 102, 103, 104, 109, 125, 203
@@ -160,11 +160,10 @@ def pass_through(ring: Ring, device: str, *frames: bytes) -> list[bytes]:
     """Send frames; those that the ring has, in order. All is done on this CPU, within send()."""
     before = ring.stats()
     send(device, *frames)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+
+    def through() -> bool:
         now = ring.stats()
-        if now.recv + now.filtered - before.recv - before.filtered == len(frames):
-            break
-    else:
-        raise AssertionError(f"{ring.stats()} after {before} and {len(frames)} frames")
+        return now.recv + now.filtered - before.recv - before.filtered == len(frames)
+
+    until(through)
     return [r.data for r in ring.read()]

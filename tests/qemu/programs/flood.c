@@ -5,9 +5,9 @@
  *      flood FROM TO SENDERS COUNT RINGS LANE_BYTES
  *
  * Each sender is a thread on a CPU of its own with numbered frames of changing
- * length. Each ring is read by one thread. A ring must see each sender's frames
- * unchanged and in their order, and received plus dropped must be what was
- * sent. With large rings nothing may be dropped. Exit status 0: all true.
+ * length. Each ring is read by one thread, until received plus dropped are what
+ * was sent. A ring must see each sender's frames unchanged and in their order.
+ * With large rings nothing may be dropped. Exit status 0: all true.
  */
 #define _GNU_SOURCE
 #include <linux/if_packet.h>
@@ -31,7 +31,7 @@ struct frame {
 
 static const char *from, *to;
 static unsigned count;
-static int done;
+static __u64 sent; /* by all, in the end */
 
 static unsigned length_of(unsigned sender, unsigned number)
 {
@@ -103,17 +103,18 @@ static void check(const struct pfr_rec *rec, const unsigned char *data, void *ar
 static void *read_all(void *arg)
 {
 	struct view *v = arg;
-	int idle = 0;
+	struct pfr_stats s = {0};
 
-	while (idle < 2) {
+	/* 100 s of polls behind the last frame. */
+	for (int left = 2000; left && s.recv + s.drop < sent; left--) {
 		struct pollfd p = {.fd = v->ring.fd, .events = POLLIN};
+		socklen_t len = sizeof(s);
 
 		poll(&p, 1, 50);
-		/* Twice nothing after the last frame was sent. */
+		if (getsockopt(v->ring.fd, SOL_PF_RING, PFR_SO_STATS, &s, &len))
+			DIE("PFR_SO_STATS");
 		if (user_drain(&v->ring, check, v))
-			idle = 0;
-		else if (__atomic_load_n(&done, __ATOMIC_ACQUIRE))
-			idle++;
+			left = 2000;
 	}
 	return NULL;
 }
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
 	rings = (unsigned)atoi(argv[5]);
 	if (senders > MAX_SENDERS || rings > MAX_RINGS)
 		return 2;
+	sent = (__u64)senders * count;
 	for (unsigned i = 0; i < rings; i++) {
 		user_open(&view[i].ring, to, strtoull(argv[6], NULL, 0));
 		pthread_create(&reader[i], NULL, read_all, &view[i]);
@@ -142,7 +144,6 @@ int main(int argc, char **argv)
 		pthread_create(&sender[i], NULL, send_all, (void *)(long)i);
 	for (unsigned i = 0; i < senders; i++)
 		pthread_join(sender[i], NULL);
-	__atomic_store_n(&done, 1, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < rings; i++) {
 		struct pfr_stats s;
 		socklen_t len = sizeof(s);
@@ -150,10 +151,10 @@ int main(int argc, char **argv)
 		pthread_join(reader[i], NULL);
 		if (getsockopt(view[i].ring.fd, SOL_PF_RING, PFR_SO_STATS, &s, &len))
 			DIE("PFR_SO_STATS");
-		printf("ring %u: got %lu drop %llu corrupt %lu disorder %lu of %u\n", i,
-		       view[i].got, s.drop, view[i].corrupt, view[i].disorder, senders * count);
+		printf("ring %u: got %lu drop %llu corrupt %lu disorder %lu of %llu\n", i,
+		       view[i].got, s.drop, view[i].corrupt, view[i].disorder, sent);
 		bad |= view[i].corrupt || view[i].disorder || view[i].got != s.recv ||
-		       s.recv + s.drop != (__u64)senders * count;
+		       s.recv + s.drop != sent;
 	}
 	return bad;
 }

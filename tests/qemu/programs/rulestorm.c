@@ -48,7 +48,7 @@ static void *send_flows(void *arg)
 	CPU_SET((int)(long)arg, &cpu);
 	pthread_setaffinity_np(pthread_self(), sizeof(cpu), &cpu);
 	memcpy(frame, head, sizeof(head));
-	while (time(NULL) < end) {
+	do {
 		frame[23] = rnd(&seed, 3) ? 17 : 6;
 		frame[26] = 10;
 		frame[29] = (unsigned char)rnd(&seed, HOSTS);
@@ -59,7 +59,7 @@ static void *send_flows(void *arg)
 		frame[46] = 0x50;
 		if (sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&sll, sizeof(sll)) > 0)
 			__atomic_add_fetch(&sent, 1, __ATOMIC_RELAXED);
-	}
+	} while (time(NULL) < end || !__atomic_load_n(&sent, __ATOMIC_RELAXED));
 	close(fd);
 	return NULL;
 }
@@ -150,7 +150,7 @@ static void *churn(void *arg)
 	unsigned seed = (unsigned)(long)arg;
 	int fd = open_ring(&seed);
 
-	while (time(NULL) < end) {
+	while (time(NULL) < end || !__atomic_load_n(&added, __ATOMIC_RELAXED)) {
 		struct pfr_rule_ref ref = random_ref(&seed);
 		const char *name = rnd(&seed, 2) ? other : "";
 
