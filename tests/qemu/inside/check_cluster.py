@@ -6,13 +6,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
-from frames import ether, gre, gtp, ipv4, number_of, numbered, ports, tcp4, udp4, udp6, vxlan
+from frames import ether, gre, gtp, ipv4, ipv6, number_of, numbered, ports, tcp4, udp4, udp6, vxlan
 from patience import until
 from pfsock import DEACTIVATE, LEAVE, RX_ONLY, Ring, Sender, pair, refused
 
@@ -194,6 +195,22 @@ def test_fragments_follow_their_flow() -> None:
                 ether(0x0800, ipv4(a[0], b[0], 17, body[160:], ident=i, offset=160)),
             ]
             homes = until(partial(quick_spread, sender, rings, [whole, *parts]))
+            assert len(set(homes)) == 1
+            seen.add(homes[0])
+        assert len(seen) > 1
+
+
+def test_first_fragment_that_ends_before_the_ports_leads_the_others_all_the_same() -> None:
+    def part(i: int, offset: int, more: int, payload: bytes) -> bytes:
+        head = struct.pack("!BBHI", 60, 0, offset | more, i)  # destination options come next
+        return ether(0x86DD, ipv6("fd00::1", f"fd00::1:{i + 1}", 44, head + payload))
+
+    with members(4, FIVE) as (sender, rings):
+        seen = set()
+        for i in range(12):
+            options = bytes([17, 0, 1, 4]) + bytes(4)
+            parts = [part(i, 0, 1, options), part(i, 8, 0, ports(17, 1000, 53, bytes(40)))]
+            homes = until(partial(quick_spread, sender, rings, parts))
             assert len(set(homes)) == 1
             seen.add(homes[0])
         assert len(seen) > 1
