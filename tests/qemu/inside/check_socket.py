@@ -302,6 +302,9 @@ def test_memory_is_charged_to_the_callers_cgroup() -> None:
         until(lambda: owner.charged() - before <= 1 << 20)
 
 
+SOON = 50_000  # milliseconds: only the timer of a ring that is watermarked() comes later
+
+
 @contextmanager
 def watermarked(packets: int, **options: Any) -> Iterator[tuple[Ring, Sender]]:
     """A ring whose reader is woken by so many packets, hardly by time; and who sends to it."""
@@ -318,7 +321,7 @@ def test_poll_waits_for_the_watermark() -> None:
         sender.send(*(numbered(i) for i in range(9)))
         assert ring.wait(300) == 0
         sender.send(numbered(9))
-        assert ring.wait(LONG) == select.POLLIN
+        assert ring.wait(0) == select.POLLIN
         assert len(ring.read()) == 10
         assert ring.wait(0) == 0
 
@@ -328,7 +331,7 @@ def test_watermark_counts_from_what_was_read_without_waiting() -> None:
         sender.send(*(numbered(i) for i in range(25)))
         assert len(ring.read()) == 25
         seen: list[int] = []
-        thread = threading.Thread(target=lambda: seen.append(ring.wait(LONG)))
+        thread = threading.Thread(target=lambda: seen.append(ring.wait(SOON)))
         thread.start()
         time.sleep(0.3)
         sender.send(*(numbered(i) for i in range(9)))
@@ -346,7 +349,7 @@ def test_lane_that_is_half_full_needs_no_watermark() -> None:
         sender.send(*(numbered(i) for i in range(half)))
         assert ring.wait(300) == 0
         sender.send(*(numbered(i) for i in range(2)))
-        assert ring.wait(LONG) == select.POLLIN
+        assert ring.wait(0) == select.POLLIN
         assert len(ring.lanes[0].read(half)) == half
         assert ring.wait(0) == select.POLLIN
         assert len(ring.read()) == 2
@@ -356,7 +359,7 @@ def test_lane_that_is_half_full_needs_no_watermark() -> None:
 def test_sleeping_reader_is_woken_at_the_watermark() -> None:
     with watermarked(10) as (ring, sender):
         seen: list[int] = []
-        thread = threading.Thread(target=lambda: seen.append(ring.wait(LONG)))
+        thread = threading.Thread(target=lambda: seen.append(ring.wait(SOON)))
         thread.start()
         time.sleep(0.3)
         sender.send(*(numbered(i) for i in range(10)))
