@@ -89,7 +89,7 @@ static int compare(struct pair *p, const uint8_t *frame, size_t len, const char 
 	int classic, extended;
 
 	assert_int_equal(send(p->gen, frame, len, 0), len);
-	assert_true(wire_readable(p->all, 2000));
+	assert_true(wire_readable(p->all, WIRE_PATIENCE));
 	assert_true(taken(p->all) > 0);
 	classic = taken(p->classic);
 	extended = taken(p->extended);

@@ -191,7 +191,7 @@ static void test_the_guides_methods_do_what_their_calls_do(void **)
 	assert_int_equal(ring.remove_hash_filtering_rule(&hash), 0);
 	assert_int_equal(ring.toggle_filtering_policy(true), 0);
 	assert_int_equal(ring.enable_ring(), 0);
-	assert_true(ring.wait_for_packets(1000));
+	assert_true(ring.wait_for_packets(60000));
 	assert_int_equal(ring.get_next_packet(&h, copy, sizeof(copy)), 1);
 	assert_int_equal(copy[59], 0);
 	assert_int_equal(ring.get_next_packet_zc(&h, &p), 1);
