@@ -19,6 +19,7 @@ from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.tcpdump import Tcpdump
 from pfring.lab.trace import Trace, mixed_trace, renumber
+from support.at_once import at_once
 from support.corpus import LONGEST, SHORTEST, corpus
 from support.overlay import BUILD, SYSTEM, WAYS, Way, environment, took
 
@@ -41,8 +42,9 @@ def captured(
                     env=environment(way),
                 )
             )
-        # What is sent finds room in each ring, also if nobody reads meanwhile.
-        replay.send(rate=40_000)
+        # It finds room in each ring, also if nobody reads meanwhile.
+        with at_once():
+            replay.send()
         for way, tcpdump in running.items():
             assert tcpdump.finish().dropped == 0
             if way.loader:

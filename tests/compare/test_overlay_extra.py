@@ -14,6 +14,7 @@ import pytest
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import mixed_trace
+from support.at_once import at_once
 from support.overlay import BUILD, SYSTEM, Way, environment
 
 EXTRA = BUILD / "tests/compare/extra"
@@ -52,7 +53,7 @@ def finished(process: subprocess.Popen[str], lines: list[str]) -> list[str]:
 
 
 def send(wire: Wire) -> None:
-    with Replay(wire, mixed_trace(FRAMES).frames) as replay:
+    with Replay(wire, mixed_trace(FRAMES).frames) as replay, at_once():
         replay.send()
 
 

@@ -25,6 +25,7 @@ from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.tcpdump import Tcpdump
 from pfring.lab.trace import Trace, mixed_trace
+from support.at_once import at_once
 from support.overlay import LIBRARY, SYSTEM, WAYS, Way, environment, took, without_ours
 
 FRAMES = 1500
@@ -104,7 +105,6 @@ def listened(
     *,
     quiet: bool = False,
     frames: int = FRAMES,
-    rate: int = 5000,
     ways: tuple[Way, ...] = WAYS,
 ) -> dict[Way, tuple[str, str]]:
     """Run a command over every libpcap at once while the trace goes by."""
@@ -115,11 +115,13 @@ def listened(
                 running[way] = Listener(wire, way, command(way), ready, folder, quiet=quiet)
             for way, listener in running.items():
                 assert (str(LIBRARY) in listener.libraries()) == bool(way.loader)
-            replay.send(rate=rate)
+            with at_once():
+                replay.send()
         return {way: listener.finish() for way, listener in running.items()}
     finally:
         for listener in running.values():
             listener.process.kill()
+            listener.process.wait()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,8 @@ def test_tcpdump_prints_the_same(wire: Wire, tmp_path: Path, options: list[str])
         with Replay(wire, [*mixed_trace(FRAMES).frames, LAST]) as replay:
             for way in (SYSTEM, *WAYS):
                 running[way] = Listener(wire, way, command, "listening on", tmp_path)
-            replay.send(rate=2000)
+            with at_once():
+                replay.send()
         for listener in running.values():
             wait_for(listener.out, LAST_HOST)
             listener.process.send_signal(signal.SIGINT)
@@ -149,6 +152,7 @@ def test_tcpdump_prints_the_same(wire: Wire, tmp_path: Path, options: list[str])
     finally:
         for listener in running.values():
             listener.process.kill()
+            listener.process.wait()
     assert said[SYSTEM][0].count("\n") > 50
     for way in WAYS:
         assert said[way][0] == said[SYSTEM][0]
@@ -178,7 +182,6 @@ def test_tshark_dissects_the_same(wire: Wire, tmp_path: Path) -> None:
         *(wire, tmp_path, command, "Capture started"),
         quiet=True,
         frames=count,
-        rate=1000,
         ways=WITHOUT_CAP_BPF,
     )
     trees = {way: _without_times(json.loads(out)) for way, (out, _) in said.items()}

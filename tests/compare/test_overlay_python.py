@@ -18,6 +18,7 @@ import pytest
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import mixed_trace
+from support.at_once import at_once
 from support.overlay import LIBRARY, SYSTEM, Way, environment
 
 PROGRAM = Path(__file__).parents[1] / "support/two_libpcaps.py"
@@ -58,7 +59,7 @@ def capture(wire: Wire, way: Way, order: str, limit: float) -> None:
         started = process.stdout.readline()
         try:
             if started == "ready\n":
-                with Replay(wire, frames) as replay:
+                with Replay(wire, frames) as replay, at_once():
                     replay.send()
             out, err = process.communicate(timeout=limit)
         finally:

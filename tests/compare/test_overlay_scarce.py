@@ -15,6 +15,7 @@ import pytest
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import mixed_trace
+from support.at_once import at_once
 from support.overlay import SYSTEM, Way, environment, took
 
 FRAMES = 20
@@ -179,9 +180,9 @@ def test_fifty_handles_leave_descriptors_to_the_program(wire: Wire) -> None:
     try:
         assert process.stdout
         assert json.loads(process.stdout.readline()) == [0] * 50
-        with Replay(wire, frames) as replay:
-            # At once: libpcap's own ring has few blocks, and each is closed after 10 ms.
-            replay.send(rate=20_000)
+        # libpcap's own ring has few blocks, and each is closed after 10 ms.
+        with Replay(wire, frames) as replay, at_once():
+            replay.send()
         out, told = process.communicate(timeout=300)
     finally:
         process.kill()

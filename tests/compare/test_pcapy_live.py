@@ -9,13 +9,12 @@ from newer ones, see tests/netns/test_pcapy_idle.py.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import multiprocessing
 import os
 import select
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from pcapy_support import Pcapy, ours, show, theirs, tried, tried_apart
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
+from support.at_once import at_once
 
 Snippet = Callable[[Pcapy, "Feed"], Any]
 SNIPPETS: list[Snippet] = []
@@ -33,17 +33,6 @@ TO_MS = 10
 def same(snippet: Snippet) -> Snippet:
     SNIPPETS.append(snippet)
     return snippet
-
-
-@contextlib.contextmanager
-def at_once() -> Iterator[None]:
-    """Let nothing come between the frames of a burst, where the system allows it."""
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def until_blocks_are_closed() -> None:

@@ -14,6 +14,7 @@ from pfring import pypcap
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import mixed_trace
+from support.at_once import at_once
 from support.real_pypcap import pypcap_path
 
 PROGRAM = Path(__file__).parents[1] / "support/pypcap_program.py"
@@ -51,7 +52,7 @@ def on_wire(wire: Wire, kind: str, frames: tuple[bytes, ...], some: int) -> Any:
         if process.stdout.readline() == "ready\n":
             process.stdin.write(f"{some}\n")
             process.stdin.flush()
-            with Replay(wire, frames) as replay:
+            with Replay(wire, frames) as replay, at_once():
                 assert replay.send().packets == len(frames)
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err[-3000:]

@@ -20,6 +20,7 @@ from pfring import pcapy
 from pfring.lab.netns import Wire
 from pfring.lab.replay import Replay
 from pfring.lab.trace import Trace
+from support.at_once import at_once
 
 PROGRAMS = Path(__file__).parent / "programs"
 OVER_PCAPY_NG = [sys.executable]
@@ -45,8 +46,8 @@ def output(
         assert process.stderr
         first = process.stdout.readline()
         assert first, process.stderr.read()
-        with Replay(wire, frames) as replay:
-            replay.send(rate=20_000)
+        with Replay(wire, frames) as replay, at_once():
+            replay.send()
         try:
             out, err = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
