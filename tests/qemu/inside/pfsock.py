@@ -346,7 +346,7 @@ def carry(*devices: str) -> None:
     starts a device's queue, which drops until then what it is given."""
     for device in devices:
         state = Path("/sys/class/net", device, "operstate")
-        until(partial(_reads, state, "up\n"))
+        until(partial(_reads, state, "up\n"), 0.005)
         # The worker has a lock all the while, and this waits for it.
         state.with_name("speed").read_text(encoding="ascii")
 
