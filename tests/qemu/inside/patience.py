@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-TRIES = 2400  # with what lies between two of them: two minutes and more
+TRIES_FOR = 120  # seconds that the sleeps between them last, all together
 LONG = 300_000  # milliseconds, for a single wait that must end by what happens
 
 Answer = TypeVar("Answer")
@@ -18,8 +18,9 @@ def until(done: Callable[[], Answer | None], every: float = 0.05) -> Answer:
 
     It is tries that count: who stood still until some moment was over has not tried meanwhile.
     """
-    for _ in range(TRIES):
+    tries = round(TRIES_FOR / every)
+    for _ in range(tries):
         if answer := done():
             return answer
         time.sleep(every)
-    raise AssertionError(f"in vain {TRIES} times; the last answer is {answer!r}")
+    raise AssertionError(f"in vain {tries} times; the last answer is {answer!r}")

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from patience import TRIES, until
+from patience import TRIES_FOR, until
 
 PF_RING, ETH_P_ALL, SOL = 27, 0x0003, 0
 JOIN, LEAVE, SAMPLING, ACTIVATE, NAME, DIRECTION, DISCARD, DEACTIVATE = (
@@ -227,12 +227,12 @@ class Ring:
     def collect(self, count: int) -> list[Record]:
         """Read until count packets are there, or none has come for long; tries are what counts."""
         records: list[Record] = []
-        left = TRIES // 2
+        left = TRIES_FOR * 10
         while len(records) < count and left:
             events = self.wait(100)
             fresh = self.read()
             records += fresh
-            left = TRIES // 2 if fresh else left - 1
+            left = TRIES_FOR * 10 if fresh else left - 1
             if events and not fresh:  # of another kind
                 time.sleep(0.1)
         return records
