@@ -29,6 +29,7 @@ from support.at_once import at_once
 from support.overlay import LIBRARY, SYSTEM, WAYS, Way, environment, took, without_ours
 
 FRAMES = 1500
+PATIENCE = 240  # seconds: tshark takes a minute to start where forty others want the processor
 # dumpcap and arp-scan give up all capabilities but CAP_NET_RAW and _ADMIN before they capture.
 WITHOUT_CAP_BPF = tuple(way for way in WAYS if way.backend != "bpf")
 
@@ -51,9 +52,11 @@ class Listener:
         env = environment(way) | ({"PFRING_VERBOSE": "0"} if quiet else {})
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = wire.rx.popen(command, env=env, stdout=out, stderr=err)
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while not re.search(ready, self.err.read_text() + self.out.read_text()):
             if time.monotonic() > end or self.process.poll() is not None:
+                self.process.kill()
+                self.process.wait()
                 raise AssertionError(f"{command[0]} over {way}: {self.err.read_text()}")
             time.sleep(0.02)
 
@@ -68,7 +71,7 @@ class Listener:
 
     def finish(self) -> tuple[str, str]:
         """Wait for its end; return what it wrote."""
-        code = self.process.wait(300)
+        code = self.process.wait(PATIENCE)
         assert code == 0, self.err.read_text()
         return self.out.read_text(), self.err.read_text()
 
@@ -91,7 +94,7 @@ LAST = (
 
 
 def wait_for(file: Path, text: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while text not in file.read_text():
         assert time.monotonic() < end, f"{text} is not in {file}"
         time.sleep(0.02)

@@ -46,8 +46,8 @@ def soak(wire: Wire, build: Path, backend: str, **env: str) -> int:
 
 @pytest.mark.parametrize("backend", ["packet", "bpf"])
 def test_books_balance_and_memory_is_flat(wire: Wire, backend: str) -> None:
-    # One more handle with its ring may be open at either time.
-    assert abs(soak(wire, BUILD, backend)) < 16_384
+    # One more handle may be open at either time: its ring of 16 MiB, and what it needs itself.
+    assert abs(soak(wire, BUILD, backend)) < 24_576
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ IP = (
 # are sent in portions, the next when every reader has seen the last.
 PORTION = [IP, ARP, IP] * 6
 PORTIONS = 5
+PATIENCE = 240  # seconds that only a hang lasts
 ROUNDS = 30
 SEEN = re.compile(r"^.*?(\d+) packets seen(?:, (\d+) packets counted)?.*$", re.MULTILINE)
 BOOKS = re.compile(r"(\d+) ps_recv, (\d+) ps_drop, (\d+) ps_ifdrop")
@@ -96,7 +97,7 @@ class Running:
         self.wait(lambda: text in self.text)
 
     def wait(self, done: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while not done():
             assert time.monotonic() < end, self.told()
             assert self.process.poll() is None, self.told()
@@ -109,7 +110,7 @@ class Running:
     def end(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
 
     def told(self) -> str:
         return f"{self.way}:\n{self.text}\n{self.errors.read_text()}"
@@ -207,7 +208,7 @@ def test_selpolltest(programs: Path, wire: Wire, tmp_path: Path, options: tuple[
         each_has_seen(runs, wire, wanted)
         wire.tx.ip(f"link del {Wire.SENDER}")
         for run in runs:
-            run.process.wait(60)
+            run.process.wait(PATIENCE)
     assert {run.process.returncode for run in runs} == {1}
 
 
@@ -228,7 +229,7 @@ def test_nonblocktest(programs: Path, wire: Wire, tmp_path: Path) -> None:
     with over_all(wire, tmp_path, "sh", "-c", command) as runs:
         for run in runs:
             # It wants one packet, after its loop has begun.
-            end = time.monotonic() + 60
+            end = time.monotonic() + PATIENCE
             while run.process.poll() is None:
                 assert time.monotonic() < end, run.told()
                 send(wire)
