@@ -26,8 +26,24 @@
 #define FRAME_OVERHEAD 256 /* header, address, alignment and reserve, rounded up generously */
 #define SMALL_BLOCK (16u << 10)
 #define LARGE_BLOCK (1u << 20) /* a wake-up for each: it costs as much as a hundred packets */
-#define MOST_BYTES (2u << 30)  /* the kernel counts a ring's bytes in 32 bits */
-#define DEFAULT_RETIRE 2       /* ms; a packet waits at most twice that */
+#define LASTING_BLOCK (128u << 10)
+#define LIBPCAP_BLOCKS 8      /* of its default ring */
+#define MOST_BYTES (2u << 30) /* the kernel counts a ring's bytes in 32 bits */
+#define DEFAULT_RETIRE 2      /* ms; a packet waits at most twice that */
+
+/*
+ * The retire timer spends a block on each packet of a trickle. A program over libpcap may stand
+ * still for as many of its time-outs as libpcap's ring has blocks; where ours are closed sooner
+ * there have to be more of them.
+ */
+static u_int64_t lasting(const struct pfri_ring *r, u_int64_t want, u_int64_t size)
+{
+	u_int64_t blocks = LIBPCAP_BLOCKS * (u_int64_t)max_val(r->opt.to_ms, 0) / r->opt.timeout_ms;
+
+	while (size > LASTING_BLOCK && want / size < blocks)
+		size /= 2;
+	return size;
+}
 
 /*
  * A block must hold the longest frame. Beyond that, small blocks waste less
@@ -41,7 +57,7 @@ static u_int pick_block_size(const struct pfri_ring *r, const struct pfri_afp *a
 	u_int size;
 
 	if (batched)
-		least = want / 8 < LARGE_BLOCK ? (u_int)(want / 8) : LARGE_BLOCK;
+		least = (u_int)lasting(r, want, min_val(want / 8, (u_int64_t)LARGE_BLOCK));
 	if (frame > r->opt.caplen)
 		frame = r->opt.caplen;
 	size = frame + FRAME_OVERHEAD + (u_int)sizeof(struct tpacket_block_desc);

@@ -98,6 +98,32 @@ static u_int64_t crossed(void)
 	return packets;
 }
 
+/* A ring that is made of blocks closes one for each of these frames: 50 ms count of a second. */
+void a_trickle_outlasts_a_reader_that_pauses(void)
+{
+	enum { TRICKLE = 40 };
+	const struct pfring_open_options opts = {.sz = sizeof(opts), .to_ms = 1000};
+	u_int came = 0, seen[TRICKLE] = {0};
+	struct pfring_packet pkt;
+	pfring *ring;
+
+	prepare(TRICKLE);
+	ring = opened_opts(&opts);
+	for (u_int i = 0; i < TRICKLE; i++) {
+		feed(i, 1);
+		usleep(55000);
+	}
+	while (pfring_recv_batch(ring, &pkt, 1, came < TRICKLE ? PATIENCE : QUIET) == 1) {
+		int number = frame_number(pkt.data, pkt.caplen);
+
+		CHECK(number >= 0 && number < TRICKLE && !seen[number]++, "frame %d", number);
+		came++;
+	}
+	CHECK(came == TRICKLE && stats_of(ring).drop == 0, "%u came, %lu were dropped", came,
+	      stats_of(ring).drop);
+	pfring_close(ring);
+}
+
 void books_balance_under_load(void)
 {
 	struct pfring_packet pkt[128];

@@ -77,6 +77,7 @@ enum { FILES = 1, LIVE = 2, ANY = FILES | LIVE };
 	X(counters_start_at_zero_and_add_up, ANY)                                                  \
 	X(delivered_is_what_was_handed_out, ANY)                                                   \
 	X(a_full_ring_drops_the_newest_and_says_so, LIVE)                                          \
+	X(a_trickle_outlasts_a_reader_that_pauses, LIVE)                                           \
 	X(books_balance_under_load, LIVE)                                                          \
 	X(filtered_packets_are_in_nobodys_books, LIVE)                                             \
 	X(threads_share_a_reentrant_ring, ANY)                                                     \
