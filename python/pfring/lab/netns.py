@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import itertools
 import os
 import signal
-import socket
-import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -28,9 +25,6 @@ from pathlib import Path
 from typing import IO, Any
 
 _CLONE_NEWNET = 0x40000000
-# ioctl(2) on an interface's flags (linux/sockios.h, linux/if.h).
-_SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
-_IFF_RUNNING = 0x40
 _numbers = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -142,22 +136,15 @@ class Namespace:
     def await_carrier(self, device: str) -> None:
         """Wait until frames can go out of a device whose other end was set up.
 
-        It hears of that from a work queue and throws away what it is given before. The flag is
+        It hears of that from a work queue and throws away what it is given before. Its state is
         seen first; the rest is done under the lock that the last call waits for.
         """
-        with self.entered():
-            any_socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        with any_socket:
-            end = time.monotonic() + 60
-            request = bytearray(struct.pack("16s24x", device.encode()))
-            while True:
-                fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
-                if struct.unpack_from("H", request, 16)[0] & _IFF_RUNNING:
-                    break
-                if time.monotonic() > end:
-                    raise LabError(f"{device} has no carrier; is its other end up?")
-                time.sleep(0.001)
-            fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
+        end = time.monotonic() + 60
+        while " state UP " not in self.run(["ip", "-o", "link", "show", device]).stdout:
+            if time.monotonic() > end:
+                raise LabError(f"{device} has no carrier; is its other end up?")
+            time.sleep(0.001)
+        self.ip(f"link set {device} up")
 
     def _write(self, path: str, text: str) -> None:
         # A kernel without IPv6 needs no switching off.
