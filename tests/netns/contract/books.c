@@ -230,6 +230,7 @@ void delivered_is_what_was_handed_out(void)
 	struct pfring_pkthdr h;
 	u_char *data;
 	pfring *ring;
+	int n;
 
 	prepare(100);
 	ring = opened(0, 0);
@@ -238,10 +239,14 @@ void delivered_is_what_was_handed_out(void)
 		CHECK(pfring_recv(ring, &data, 0, &h, 1) == 1, "frame %u did not come", i);
 		CHECK(stats_of(ring).delivered == i, "%lu, not %u", stats_of(ring).delivered, i);
 	}
-	CHECK(pfring_recv_batch(ring, pkt, 3, PATIENCE) == 3, "no batch");
-	CHECK(stats_of(ring).delivered == 8, "%lu, not 8", stats_of(ring).delivered);
-	CHECK(pfring_is_pkt_available(ring) == 1, "where is the rest?");
-	CHECK(stats_of(ring).delivered == 8, "%lu, not 8", stats_of(ring).delivered);
+	/* Fewer than asked for where a block ends. */
+	n = pfring_recv_batch(ring, pkt, 3, PATIENCE);
+	CHECK(n > 0, "no batch: %d", n);
+	n += 5;
+	CHECK(stats_of(ring).delivered == (u_int)n, "%lu, not %d", stats_of(ring).delivered, n);
+	CHECK(pfring_poll(ring, PATIENCE) == 1, "where is the rest?");
+	CHECK(pfring_is_pkt_available(ring) == 1, "the rest is not there");
+	CHECK(stats_of(ring).delivered == (u_int)n, "%lu, not %d", stats_of(ring).delivered, n);
 	pfring_close(ring);
 }
 
