@@ -10,8 +10,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -41,18 +43,22 @@ static inline void wire_run(const char *command)
 
 /*
  * Waits until frames can go out of an interface of fd's namespace: it hears from
- * a work queue that its peer is up, and throws away what it is given before. The
- * flag is seen first, the rest is done under the lock that the last call takes.
+ * a work queue that its peer is up, and throws away what it is given before. Who
+ * asks for the link has that done at once (from 5.18 on); else the flag is seen
+ * first, and the rest is done under the lock that the last call takes.
  */
 static inline void wire_carrier(int fd, const char *ifname)
 {
+	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
 	struct ifreq ifr = {0};
 
 	strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
 	for (int ms = 0; ms < WIRE_PATIENCE; ms++) {
+		ifr.ifr_data = (void *)&link;
+		ioctl(fd, SIOCETHTOOL, &ifr);
 		if (ioctl(fd, SIOCGIFFLAGS, &ifr))
 			wire_die(ifname);
-		if (ifr.ifr_flags & IFF_RUNNING) {
+		if (link.data && (ifr.ifr_flags & IFF_RUNNING)) {
 			if (ioctl(fd, SIOCSIFFLAGS, &ifr))
 				wire_die(ifname);
 			return;

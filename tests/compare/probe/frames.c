@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "probe.h"
+#include "wire.h"
 
 static int gen0 = -1, out = -1;
 
@@ -163,18 +164,7 @@ int arrived(void)
 
 void await_carrier(void)
 {
-	struct ifreq ifr = {.ifr_name = "gen0"};
-
-	/* Asked of the socket's own namespace; the last call waits for who makes it so. */
-	for (unsigned waited = 0; waited < 2 * PATIENCE; waited++) {
-		if (ioctl(gen0, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING)) {
-			ioctl(gen0, SIOCSIFFLAGS, &ifr);
-			return;
-		}
-		usleep(1000);
-	}
-	fprintf(stderr, "probe: gen0 has no carrier\n");
-	exit(2);
+	wire_carrier(gen0, "gen0");
 }
 
 void add(unsigned char *arg, const struct pcap_pkthdr *h, const unsigned char *data)
