@@ -46,8 +46,9 @@ def soak(wire: Wire, build: Path, backend: str, **env: str) -> int:
 
 @pytest.mark.parametrize("backend", ["packet", "bpf"])
 def test_books_balance_and_memory_is_flat(wire: Wire, backend: str) -> None:
-    # One more handle may be open at either time: its ring of 16 MiB, and what it needs itself.
-    assert abs(soak(wire, BUILD, backend)) < 24_576
+    # One more handle may be open at either time: its ring of 16 MiB, and what it needs itself
+    # (172 KiB were seen).
+    assert abs(soak(wire, BUILD, backend)) < 18_432
 
 
 @pytest.fixture(scope="module")
